@@ -1,0 +1,213 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+
+static atomic_int least_level = TG_LOG_INFO;
+static atomic_int out_fd = 2;
+
+static const char *const level_names[] = { "debug", "info", "warn", "error", "off" };
+
+void tg_log_setup(enum tg_log_level least, int fd)
+{
+    atomic_store(&least_level, (int)least);
+    atomic_store(&out_fd, fd);
+}
+
+bool tg_log_wants(enum tg_log_level level)
+{
+    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
+bool tg_log_level_of(struct tg_str name, enum tg_log_level *out)
+{
+    for (int i = TG_LOG_DEBUG; i <= TG_LOG_OFF; i++)
+        if (tg_str_is(name, level_names[i])) {
+            *out = (enum tg_log_level)i;
+            return true;
+        }
+    return false;
+}
+
+/* Secrets are only ever added, so readers need no lock: a reader that sees
+ * the new count also sees the entry. */
+enum { SECRETS_MAX = 4096, SECRET_MIN = 8 };
+
+static struct tg_str secrets[SECRETS_MAX];
+static atomic_size_t secrets_known;
+static pthread_mutex_t secrets_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_arena secrets_arena = { .block_bytes = 4096 };
+
+tg_err tg_log_secret(struct tg_str secret)
+{
+    tg_err err = TG_OK;
+
+    if (secret.len < SECRET_MIN)
+        return TG_OK;
+    pthread_mutex_lock(&secrets_lock);
+    size_t n = atomic_load(&secrets_known);
+    for (size_t i = 0; i < n; i++)
+        if (tg_str_eq(secrets[i], secret))
+            goto out;
+    if (n == SECRETS_MAX) {
+        err = TG_ETOOBIG;
+        goto out;
+    }
+    secrets[n] = tg_arena_copy(&secrets_arena, secret);
+    if (!secrets[n].at)
+        err = TG_ENOMEM;
+    else
+        atomic_store(&secrets_known, n + 1);
+out:
+    pthread_mutex_unlock(&secrets_lock);
+    return err;
+}
+
+void tg_log_redact(struct tg_buf *b, size_t from)
+{
+    static const char mark[] = "[redacted]";
+    size_t n = atomic_load(&secrets_known);
+
+    for (size_t i = 0; i < n; i++) {
+        struct tg_str s = secrets[i];
+        size_t at = from;
+        char *hit;
+
+        while (b->len - at >= s.len && (hit = memmem(b->at + at, b->len - at, s.at, s.len))) {
+            size_t pos = (size_t)(hit - b->at), after = pos + s.len, keep = sizeof mark - 1;
+            if (keep > s.len)
+                keep = s.len;
+            memcpy(b->at + pos, mark, keep);
+            memmove(b->at + pos + keep, b->at + after, b->len - after);
+            b->len -= s.len - keep;
+            at = pos + keep;
+        }
+    }
+}
+
+static void add_escaped(struct tg_buf *b, struct tg_str s)
+{
+    if (s.len > TG_LOG_VALUE_MAX)
+        s.len = TG_LOG_VALUE_MAX;
+    tg_buf_char(b, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        if (c == '"' || c == '\\') {
+            tg_buf_char(b, '\\');
+            tg_buf_char(b, (char)c);
+        } else if (c < 0x20 || c == 0x7f) {
+            tg_buf_printf(b, "\\u%04x", c);
+        } else {
+            tg_buf_char(b, (char)c);
+        }
+    }
+    tg_buf_char(b, '"');
+}
+
+static void name_field(struct tg_log *l, const char *name)
+{
+    tg_buf_z(&l->line, l->text ? " " : ",\"");
+    tg_buf_z(&l->line, name);
+    tg_buf_z(&l->line, l->text ? "=" : "\":");
+}
+
+static void add_time(struct tg_buf *b)
+{
+    uint64_t ms = tg_clock_wall_ms();
+    time_t s = (time_t)(ms / 1000);
+    struct tm t;
+
+    gmtime_r(&s, &t);
+    tg_buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
+                  t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(ms % 1000));
+}
+
+bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
+{
+    static atomic_int terminal = -1;
+
+    if (!tg_log_wants(level))
+        return false;
+    int is_tty = atomic_load(&terminal);
+    if (is_tty < 0)
+        atomic_store(&terminal, is_tty = isatty(atomic_load(&out_fd)));
+
+    tg_buf_init(&l->line);
+    l->text = is_tty == 1;
+    if (l->text) {
+        add_time(&l->line);
+        tg_buf_printf(&l->line, " %-5s %s", level_names[level], event);
+    } else {
+        tg_buf_z(&l->line, "{\"time\":\"");
+        add_time(&l->line);
+        tg_buf_printf(&l->line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+    }
+    return true;
+}
+
+void tg_log_str(struct tg_log *l, const char *name, struct tg_str value)
+{
+    name_field(l, name);
+    add_escaped(&l->line, value);
+}
+
+void tg_log_z(struct tg_log *l, const char *name, const char *value)
+{
+    tg_log_str(l, name, tg_str_of(value));
+}
+
+void tg_log_int(struct tg_log *l, const char *name, int64_t value)
+{
+    name_field(l, name);
+    tg_buf_i64(&l->line, value);
+}
+
+void tg_log_bool(struct tg_log *l, const char *name, bool value)
+{
+    name_field(l, name);
+    tg_buf_z(&l->line, value ? "true" : "false");
+}
+
+void tg_log_close(struct tg_log *l)
+{
+    tg_buf_z(&l->line, l->text ? "\n" : "}\n");
+    if (!l->line.bad) {
+        tg_log_redact(&l->line, 0);
+        const char *p = l->line.at;
+        size_t left = l->line.len;
+        while (left) {
+            ssize_t put = write(atomic_load(&out_fd), p, left);
+            if (put < 0 && errno == EINTR)
+                continue;
+            if (put < 0)
+                break;          /* nobody can be told that logging fails */
+            p += put;
+            left -= (size_t)put;
+        }
+    }
+    tg_buf_done(&l->line);
+}
+
+void tg_log_say(enum tg_log_level level, const char *event, const char *format, ...)
+{
+    char text[TG_LOG_VALUE_MAX];
+    struct tg_log l;
+    va_list args;
+
+    if (!tg_log_open(&l, level, event))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tg_log_z(&l, "message", text);
+    tg_log_close(&l);
+}

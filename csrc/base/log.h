@@ -1,0 +1,56 @@
+/* log.h -- one line an event, to stderr: a JSON object, or text on a terminal.
+ *
+ *     struct tg_log l;
+ *     if (tg_log_open(&l, TG_LOG_INFO, "request")) {
+ *         tg_log_str(&l, "model", model);
+ *         tg_log_int(&l, "status", 200);
+ *         tg_log_close(&l);
+ *     }
+ *
+ * A line is written with one write(), so lines of several threads do not mix.
+ * Values are escaped and cut at TG_LOG_VALUE_MAX bytes; what was registered
+ * with tg_log_secret() appears as "[redacted]" wherever it stands. */
+#ifndef TG_LOG_H
+#define TG_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+
+enum tg_log_level { TG_LOG_DEBUG, TG_LOG_INFO, TG_LOG_WARN, TG_LOG_ERROR, TG_LOG_OFF };
+
+enum { TG_LOG_VALUE_MAX = 2048 };      /* bytes of one value */
+
+struct tg_log {
+    struct tg_buf line;
+    bool text;
+};
+
+/* Log lines of this level and above from now on; info until called. `fd` is
+ * where they go (2 until called). */
+void tg_log_setup(enum tg_log_level least, int fd);
+bool tg_log_wants(enum tg_log_level level);
+
+/* "debug", "info", "warn", "error", "off"; false when it is none of them. */
+bool tg_log_level_of(struct tg_str name, enum tg_log_level *out);
+
+/* A secret of at least 8 bytes never to be shown. Copied; for the life of the
+ * process. Also used by whoever shows a peer's words to somebody else. */
+tg_err tg_log_secret(struct tg_str secret);
+
+/* Replace every registered secret in the buffer's bytes from `from` on. */
+void tg_log_redact(struct tg_buf *b, size_t from);
+
+/* Begin a line; false, and nothing to close, when the level is not wanted. */
+bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event);
+void tg_log_str(struct tg_log *l, const char *name, struct tg_str value);
+void tg_log_z(struct tg_log *l, const char *name, const char *value);
+void tg_log_int(struct tg_log *l, const char *name, int64_t value);
+void tg_log_bool(struct tg_log *l, const char *name, bool value);
+void tg_log_close(struct tg_log *l);
+
+/* A line of one message. */
+void tg_log_say(enum tg_log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

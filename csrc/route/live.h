@@ -1,0 +1,62 @@
+/* live.h -- what is known about endpoints from traffic, shared by everybody.
+ *
+ * One region of shared memory holds a slot per endpoint, found by a stable
+ * hash of its identity, so that all engines, threads and nginx workers see
+ * the same numbers and a reload keeps them. Any process may be killed at any
+ * instruction: nothing here takes a lock. Time is an argument everywhere
+ * (monotonic ms, the same for all processes of a machine). */
+#ifndef TG_LIVE_H
+#define TG_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "route/health.h"
+#include "route/window.h"
+
+enum { TG_LIVE_SLOTS_MAX = 4096, TG_LIVE_STICKY_MAX = 65536, TG_LIVE_LATE_MS = 250 };
+
+/* One endpoint's slot. */
+struct tg_live {
+    _Atomic uint64_t  identity;        /* 0: free */
+    struct tg_window  ttft;            /* ms until the first content */
+    struct tg_window  throughput;      /* output tokens per second, x 1000 */
+    struct tg_health  health;
+    _Atomic int32_t   in_flight;
+    _Atomic uint64_t  tool_answers;    /* finished with tool calls, last 24 h decayed */
+    _Atomic uint64_t  tool_bad;        /* of them, with a bad call */
+};
+
+struct tg_live_region;                 /* laid out in live.c */
+
+/* Bytes a region for so many endpoints needs (<= TG_LIVE_SLOTS_MAX). */
+size_t tg_live_bytes(size_t slots);
+
+/* Lay out a fresh region in zeroed memory of that size, or check that an
+ * existing one fits (TG_EINVAL when it is of another version or size). */
+tg_err tg_live_attach(void *memory, size_t bytes, size_t slots, struct tg_live_region **out);
+
+/* The slot of that identity, taken when new. NULL when all are taken. */
+struct tg_live *tg_live_slot(struct tg_live_region *r, uint64_t identity);
+
+/* How an attempt ended, in numbers: feeds both windows, health and tools. */
+struct tg_live_report {
+    enum tg_health_event event;
+    int64_t  ttft_ms;                  /* -1: no content came */
+    int64_t  output_tokens;            /* behind the first; -1 unknown */
+    int64_t  stream_ms;                /* first to last content */
+    int64_t  hold_ms;                  /* asked for by a 429; -1 none */
+    bool     tools, tools_bad;
+};
+void tg_live_tell(struct tg_live *l, const struct tg_live_report *r, uint64_t now_ms);
+
+/* ---- stickiness: which endpoint served a conversation last ---- */
+
+/* The identity stored for this key, 0 when none or idle for `idle_ms`. */
+uint64_t tg_live_sticky_get(struct tg_live_region *r, uint64_t key, uint64_t now_ms, uint64_t idle_ms);
+
+/* Remember; the oldest entry of a full bucket makes room. */
+void tg_live_sticky_set(struct tg_live_region *r, uint64_t key, uint64_t identity, uint64_t now_ms);
+
+#endif

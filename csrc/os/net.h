@@ -1,0 +1,53 @@
+/* net.h -- sockets: listen, accept, connect, read, write; all non-blocking. */
+#ifndef TG_NET_H
+#define TG_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/str.h"
+
+struct tg_addr {                 /* an IPv4 or IPv6 address with port */
+    unsigned char bytes[28];     /* a sockaddr_in or sockaddr_in6 */
+    unsigned      len;
+};
+
+/* "127.0.0.1:8080", "[::1]:0", "localhost:8080", ":8080" (all addresses).
+ * Numbers and localhost only. TG_EINVAL. */
+tg_err tg_addr_parse(struct tg_str text, struct tg_addr *out);
+void   tg_addr_put(const struct tg_addr *a, char text[64]);
+bool   tg_addr_is_loopback(const struct tg_addr *a);
+/* The 4 or 16 address bytes, for tg_url_is_public(). */
+struct tg_str tg_addr_ip(const struct tg_addr *a);
+uint16_t tg_addr_port(const struct tg_addr *a);
+
+/* A listening socket (SO_REUSEADDR, and SO_REUSEPORT so that every engine has
+ * its own); *bound gets the address with the port the kernel chose. */
+tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_addr *bound);
+
+/* A connection that waits, or TG_AGAIN. Non-blocking, close-on-exec,
+ * TCP_NODELAY. TG_ESYSTEM with errno when out of files: try later. */
+tg_err tg_net_accept(int listener, int *fd, struct tg_addr *from);
+
+/* Begin to connect: TG_OK (connected or under way: wait for TG_LOOP_WRITE,
+ * then ask tg_net_connected()) or TG_ECONNECT. */
+tg_err tg_net_connect(const struct tg_addr *a, int *fd);
+tg_err tg_net_connected(int fd);
+
+/* Read what is there: TG_OK with n > 0, TG_AGAIN, TG_EPEER at the end of the
+ * stream (n = 0) or on an error. */
+tg_err tg_net_read(int fd, void *at, size_t cap, size_t *n);
+
+/* Write pieces: TG_OK with how much went (maybe not all), TG_AGAIN, TG_EPEER.
+ * Never raises SIGPIPE. */
+tg_err tg_net_write(int fd, const struct tg_str *pieces, size_t count, size_t *n);
+
+/* Has the peer closed or reset, without taking bytes away? */
+bool tg_net_peer_gone(int fd);
+
+void tg_net_close(int fd);
+/* Close so that the peer sees a reset. */
+void tg_net_reset(int fd);
+
+#endif

@@ -1,0 +1,66 @@
+/* server.h -- all engines of one process: start, swap the configuration, drain.
+ *
+ *     server = tg_server_start(config, &hooks, &why);     listening
+ *     tg_server_swap(server, newer)                       any time, any thread
+ *     tg_server_drain(server)                             no new connections
+ *     tg_server_wait(server)                              until all is over
+ */
+#ifndef TG_SERVER_H
+#define TG_SERVER_H
+
+#include "base/buf.h"
+#include "flow/config.h"
+#include "wire/http1.h"
+
+struct tg_server;
+
+/* A request that is no relay: catalogue, listings. Views hold during the call. */
+struct tg_api_request {
+    struct tg_str method;                  /* "GET" */
+    struct tg_str path;                    /* behind /api/v1 or /v1: "/models" */
+    struct tg_str query;                   /* behind '?', still encoded; may be empty */
+    const struct tg_http1_head *head;
+    const struct tg_key *key;              /* who asks; NULL: nobody known */
+    struct tg_config *config;
+    uint64_t      now_ms, wall_ms;
+};
+
+struct tg_api_reply {
+    int           status;
+    struct tg_buf fields;                  /* further "Name: value\r\n" lines */
+    struct tg_buf body;                    /* JSON */
+};
+
+/* Who answers those requests. One state an engine, used by its thread only. */
+struct tg_server_hooks {
+    void  *(*open)(void *arg, struct tg_buf *why);         /* NULL: cannot start */
+    tg_err (*answer)(void *state, const struct tg_api_request *request,
+                     struct tg_api_reply *reply);          /* an error becomes a 500 */
+    void   (*close)(void *state);
+    void    *arg;
+};
+
+/* Start config->workers engines, each with its own listening socket. Takes one
+ * reference of its own. NULL with one line in `why` when it cannot. `hooks` is
+ * copied. */
+struct tg_server *tg_server_start(struct tg_config *config, const struct tg_server_hooks *hooks,
+                                  struct tg_buf *why);
+
+/* Where it listens, with the real port; for the ready line. */
+struct tg_str tg_server_address(const struct tg_server *s);
+
+/* New requests use this snapshot from now on (within one turn of each loop);
+ * requests in flight keep theirs. Address, workers and limits.connections stay
+ * as they were at the start. */
+void tg_server_swap(struct tg_server *s, struct tg_config *config);
+
+/* Stop accepting, close idle connections, let running exchanges end. */
+void tg_server_drain(struct tg_server *s);
+
+/* Close everything now. */
+void tg_server_stop(struct tg_server *s);
+
+/* Block until every engine has ended, then free the server. */
+void tg_server_wait(struct tg_server *s);
+
+#endif

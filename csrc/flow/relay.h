@@ -30,10 +30,10 @@
 enum {
     TG_RELAY_CANDIDATES_MAX = 256,     /* of a plan that are walked */
     TG_RELAY_ATTEMPTS_MAX   = 24,      /* of one request, repeats included */
-    TG_RELAY_REPEATS_MAX    = 3,       /* of one endpoint, when nobody else is left */
+    TG_RELAY_REPEATS_MAX    = 2,       /* second tries of a request, when nobody else is left */
     TG_RELAY_KEEPALIVE_MS   = 2500,    /* a silent stream's first comment, then each */
     TG_RELAY_LINGER_MS      = 2000,    /* after the finish reason, for usage and [DONE] */
-    TG_RELAY_WAIT_MAX_MS    = 10000    /* longest Retry-After that is waited for */
+    TG_RELAY_WAIT_MAX_MS    = 3000     /* longest Retry-After that is waited for */
 };
 
 struct tg_relay_limits {               /* milliseconds; 0: no such limit */
@@ -100,28 +100,30 @@ struct tg_relay_todo {
 };
 
 /* Fields are the relay's own; the pump may read `state`, `attempts`,
- * `head_sent`, `paused`. */
+ * `head_sent`, `paused` and what is under "told". Times are monotonic ms, 0 for
+ * a deadline that is not set. */
 struct tg_relay {
     enum tg_relay_state state;
     struct tg_relay_limits limits;
     const struct tg_relay_candidate *candidates;   /* borrowed from the exchange */
-    uint16_t count, current, attempts;
-    uint8_t  repeats;
-    bool     wants_stream, allows_fallbacks, head_sent, paused, finishing;
-    enum tg_outcome last;              /* how the last attempt ended */
-    enum tg_outcome telling;           /* which failure the client is told: see relay.c */
-    uint16_t telling_candidate;
-    uint64_t started_ms, attempt_ms, connect_by_ms, first_byte_by_ms, first_token_by_ms,
-             idle_by_ms, linger_by_ms, keepalive_at_ms, retry_at_ms;
-    int64_t  smallest_retry_after_ms;  /* of all 429s; -1 */
-    uint8_t  all_rate_limited;
+    uint16_t count, current, attempts, repeats;
+    bool     wants_stream, head_sent, paused;
+    uint64_t total_by_ms, connect_by_ms, first_byte_by_ms, first_token_by_ms, idle_by_ms,
+             linger_by_ms, keepalive_at_ms, retry_at_ms;
+    uint16_t retry_candidate;          /* who can be asked again first ... */
+    uint64_t retry_ready_ms;           /* ... and when; 0: nobody */
     uint8_t  tried[TG_RELAY_CANDIDATES_MAX / 8];
+
+    /* told: what the error reply is made of */
+    enum tg_outcome last;              /* how the last attempt ended */
+    bool     all_rate_limited;         /* every attempt ended with a 429 */
+    int64_t  retry_after_ms;           /* the smallest that was asked for; -1 */
 };
 
 /* `candidates` (count <= TG_RELAY_CANDIDATES_MAX) in the plan's order; must
  * hold as long as the relay. */
 void tg_relay_init(struct tg_relay *r, const struct tg_relay_candidate *candidates, uint16_t count,
-                   const struct tg_relay_limits *limits, bool wants_stream, bool allows_fallbacks);
+                   const struct tg_relay_limits *limits, bool wants_stream);
 
 /* Tell the relay what happened; what is to be done comes back. After FINISH
  * every fact is dropped and asks for nothing. */

@@ -1,6 +1,7 @@
 /* loop.h -- wait for sockets, timers and words from other threads.
  *
- * One loop, one thread. Sockets are watched edge-triggered, once, for both
+ * One loop, one thread. A turn calls what was posted, then the sockets, then
+ * the timers, then the one hook for the end of a turn. Sockets are watched edge-triggered, once, for both
  * directions: a handler reads or writes until the kernel says "again", or
  * remembers that it did not. Nothing is freed while it is being called:
  * tg_loop_remove() may be called from any handler, also for another watch,
@@ -44,23 +45,29 @@ uint64_t tg_loop_ms(const struct tg_loop *l);
 tg_err tg_loop_add(struct tg_loop *l, struct tg_watch *w);
 void   tg_loop_remove(struct tg_loop *l, struct tg_watch *w);
 
-/* Call `on` once at or after at_ms. Setting again moves it; O(log n), and O(1)
- * when moved to later. at_ms 0 unsets. */
+/* Call `on` once at or after at_ms: in this turn, when that has come and timers
+ * were not called yet, else in a later one. Setting again moves it; O(log n),
+ * and O(1) when moved to later. at_ms 0 unsets. TG_ENOMEM, never for a timer
+ * that is set. */
 tg_err tg_loop_at(struct tg_loop *l, struct tg_timer *t, uint64_t at_ms);
 
 /* Call fn(arg) in the next turn of the loop, from any thread. Order is kept
  * per caller. TG_ENOMEM. */
 tg_err tg_loop_post(struct tg_loop *l, void (*fn)(void *arg), void *arg);
 
+/* Take one such call back, from the loop's own thread; false when there is
+ * none that waits. What still waits when the loop is freed is not called. */
+bool tg_loop_unpost(struct tg_loop *l, void (*fn)(void *arg), const void *arg);
+
 /* Call `on` at the end of each turn, before sleeping: for work that is best
  * done once for all events of a turn. NULL takes it away. */
 void tg_loop_each_turn(struct tg_loop *l, void (*on)(void *arg), void *arg);
 
 /* One turn: wait at most `wait_ms` (-1: until something happens), call
- * handlers. */
+ * handlers. A signal ends the wait. */
 tg_err tg_loop_turn(struct tg_loop *l, int wait_ms);
 
-/* Turns until tg_loop_stop(), which any thread may call. */
+/* Turns until tg_loop_stop(), which any thread may call, also before. */
 tg_err tg_loop_run(struct tg_loop *l);
 void   tg_loop_stop(struct tg_loop *l);
 

@@ -16,6 +16,9 @@ struct tg_addr {                 /* an IPv4 or IPv6 address with port */
 /* "127.0.0.1:8080", "[::1]:0", "localhost:8080", ":8080" (all addresses).
  * Numbers and localhost only. TG_EINVAL. */
 tg_err tg_addr_parse(struct tg_str text, struct tg_addr *out);
+/* From the text of an IPv4 or IPv6 address, without brackets. TG_EINVAL. */
+tg_err tg_addr_make(struct tg_str ip, uint16_t port, struct tg_addr *out);
+/* "127.0.0.1:80", "[::1]:80" */
 void   tg_addr_put(const struct tg_addr *a, char text[64]);
 bool   tg_addr_is_loopback(const struct tg_addr *a);
 /* The 4 or 16 address bytes, for tg_url_is_public(). */
@@ -28,7 +31,7 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
 
 /* A connection that waits, or TG_AGAIN. Non-blocking, close-on-exec,
  * TCP_NODELAY. TG_ESYSTEM with errno when out of files: try later. */
-tg_err tg_net_accept(int listener, int *fd, struct tg_addr *from);
+tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from);
 
 /* Begin to connect: TG_OK (connected or under way: wait for TG_LOOP_WRITE,
  * then ask tg_net_connected()) or TG_ECONNECT. */
@@ -36,7 +39,7 @@ tg_err tg_net_connect(const struct tg_addr *a, int *fd);
 tg_err tg_net_connected(int fd);
 
 /* Read what is there: TG_OK with n > 0, TG_AGAIN, TG_EPEER at the end of the
- * stream (n = 0) or on an error. */
+ * stream (errno 0) or on an error (errno says which). */
 tg_err tg_net_read(int fd, void *at, size_t cap, size_t *n);
 
 /* Write pieces: TG_OK with how much went (maybe not all), TG_AGAIN, TG_EPEER.

@@ -19,7 +19,9 @@ enum {
     TG_HTTP1_FIELDS_MAX  = 128,
     TG_HTTP1_HEAD_MAX    = 64 * 1024,    /* bytes of a whole head */
     TG_HTTP1_TARGET_MAX  = 8 * 1024,
-    TG_HTTP1_CHUNK_LINE_MAX = 1024       /* bytes of a chunk-size line or all trailers' line */
+    TG_HTTP1_CHUNK_LINE_MAX = 1024,      /* bytes of a chunk-size line, or of all trailers */
+    TG_HTTP1_CHUNK_WASTE_MAX = 16 * 1024 /* bytes of chunk lines beyond 16 + twice the chunk's,
+                                          * over all chunks */
 };
 
 struct tg_http1_field {
@@ -53,7 +55,7 @@ struct tg_http1_head {
 /* Why a request was refused: the status to answer with, after which the
  * connection is closed. 0 when it was not. */
 struct tg_http1_fault {
-    int         status;                  /* 400, 413, 414, 431, 501, 505 */
+    int         status;                  /* 400, 413, 414, 417, 431, 505 */
     const char *why;                     /* one sentence, static */
 };
 
@@ -61,8 +63,9 @@ struct tg_http1_fault {
  * *seen (0 at first) is where the search for its end goes on. TG_EINVAL with
  * *fault filled in when it must be refused. Empty lines before the request
  * line are skipped and counted in head_bytes. A request whose version is
- * HTTP/1.0 is accepted with keep_alive as it asks. Views hold as long as the
- * bytes of `in`. */
+ * HTTP/1.0 is accepted with keep_alive as it asks. Any method that is a token
+ * passes: which ones are served is for the caller to say. Views hold as long
+ * as the bytes of `in`; *h means nothing unless TG_OK. */
 tg_err tg_http1_request(struct tg_str in, size_t *seen, struct tg_http1_head *h,
                         struct tg_http1_fault *fault);
 
@@ -71,6 +74,10 @@ tg_err tg_http1_request(struct tg_str in, size_t *seen, struct tg_http1_head *h,
  * With both a length and chunked coding, chunked wins and keep_alive is
  * false. TG_EINVAL or TG_ETOOBIG when it cannot be trusted. */
 tg_err tg_http1_response(struct tg_str in, size_t *seen, bool to_head, struct tg_http1_head *h);
+
+/* Path and query of a request's target whatever its form: from the first '/'
+ * behind the host; "*" stays "*". */
+struct tg_str tg_http1_path(const struct tg_http1_head *h);
 
 /* The value of the first field of that name; `at` NULL when absent. */
 struct tg_str tg_http1_get(const struct tg_http1_head *h, const char *name);
@@ -88,7 +95,8 @@ struct tg_http1_body {
     enum tg_http1_framing framing;
     uint64_t left;             /* of the length, or of the chunk */
     uint8_t  state;
-    uint16_t line_bytes;       /* of the chunk-size or trailer line so far */
+    uint16_t line_bytes;       /* of the chunk-size line or the trailers so far */
+    uint32_t waste_bytes;      /* see TG_HTTP1_CHUNK_WASTE_MAX */
     bool     done;
 };
 
@@ -97,7 +105,8 @@ void tg_http1_body_init(struct tg_http1_body *b, const struct tg_http1_head *h);
 /* Take the next run of body bytes from the front of *in, moving it forward.
  * TG_OK with a non-empty *out (a view into the input); TG_AGAIN when all of
  * *in was used and more is to come; TG_OK with an empty *out and b->done at
- * the end, bytes behind the body left in *in. TG_EINVAL for broken chunks. */
+ * the end, bytes behind the body left in *in. TG_EINVAL for broken chunks and
+ * for lines beyond the limits, then and ever after. */
 tg_err tg_http1_body_next(struct tg_http1_body *b, struct tg_str *in, struct tg_str *out);
 
 /* The connection was closed by the peer: was the body whole? */

@@ -37,7 +37,11 @@ enum tg_availability {
     TG_AVAILS
 };
 
-enum { TG_FAULT_NAMES_MAX = 16, TG_FAULT_PREVIOUS_MAX = 16 };
+enum {
+    TG_FAULT_NAMES_MAX    = 16,
+    TG_FAULT_PREVIOUS_MAX = 16,
+    TG_FAULT_RAW_MAX      = 16 * 1024    /* bytes of a provider's body that are shown */
+};
 
 /* An earlier attempt of the same request, for metadata.previous_errors. */
 struct tg_fault_previous {

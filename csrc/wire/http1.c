@@ -56,26 +56,38 @@ static tg_err refuse(struct tg_http1_fault *fault, int status, const char *why)
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
+/* The high bit of each of eight bytes that is below a space or is DEL. A
+ * borrow can mark a byte wrongly, but only above one that is marked rightly:
+ * the lowest mark is always true. */
+static uint64_t mark_controls(const char *eight)
+{
+    uint64_t w;
+
+    memcpy(&w, eight, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    w = __builtin_bswap64(w);
+#endif
+    uint64_t del = w ^ EACH_BYTE(0x7f);
+    return (((w - EACH_BYTE(0x20)) & ~w) | ((del - EACH_BYTE(1)) & ~del)) & EACH_BYTE(0x80);
+}
+
 /* Where the next control character but tab is, `len` when there is none. */
 static size_t find_control(const char *at, size_t i, size_t len)
 {
-    /* Eight bytes at a time. A borrow can only mark a byte above one that is
-     * marked rightly, so a word without a mark has no control character. */
-    for (; i + 8 <= len; i += 8) {
-        uint64_t w;
-        memcpy(&w, at + i, 8);
-        uint64_t del = w ^ EACH_BYTE(0x7f);
-        uint64_t low = (w - EACH_BYTE(0x20)) & ~w;
-        if (!((low | ((del - EACH_BYTE(1)) & ~del)) & EACH_BYTE(0x80)))
+    while (i + 8 <= len) {
+        uint64_t marks = mark_controls(at + i);
+        if (!marks) {
+            i += 8;
             continue;
-        for (size_t k = i; k < i + 8; k++)
-            if (is_control(at[k]))
-                return k;
-    }
-    for (; i < len; i++)
-        if (is_control(at[i]))
+        }
+        i += (size_t)__builtin_ctzll(marks) / 8;
+        if (at[i] != '\t')
             return i;
-    return len;
+        i++;
+    }
+    while (i < len && !is_control(at[i]))
+        i++;
+    return i;
 }
 
 /* Find the end of the head that begins at `start` and whose first line may

@@ -54,6 +54,8 @@ struct tg_loop {
 
     struct due *heap;
     size_t      heap_count, heap_cap;
+    uint32_t    turn;
+    bool        calls_timers;
 
     void (*each_turn)(void *arg);
     void  *each_turn_arg;
@@ -256,7 +258,7 @@ static void take_out(struct tg_loop *l, struct tg_timer *t)
         sift_down(l, at, last);
 }
 
-static tg_err put_in(struct tg_loop *l, struct tg_timer *t)
+static tg_err make_place(struct tg_loop *l)
 {
     if (l->heap_count == l->heap_cap) {
         size_t cap = l->heap_cap ? l->heap_cap * 2 : FIRST_TIMERS;
@@ -266,7 +268,7 @@ static tg_err put_in(struct tg_loop *l, struct tg_timer *t)
         l->heap = heap;
         l->heap_cap = cap;
     }
-    sift_up(l, l->heap_count++, (struct due){ t->at_ms, t });
+    l->heap_count++;
     return TG_OK;
 }
 
@@ -278,15 +280,17 @@ tg_err tg_loop_at(struct tg_loop *l, struct tg_timer *t, uint64_t at_ms)
         t->at_ms = 0;
         return TG_OK;
     }
-    t->at_ms = at_ms;
+    if (at_ms < l->now_ms)
+        at_ms = l->now_ms;
     if (!t->place) {
-        tg_err err = put_in(l, t);
-        if (err)
-            t->at_ms = 0;
-        return err;
-    }
-    if (at_ms < l->heap[t->place - 1].due_ms)
+        if (make_place(l))
+            return TG_ENOMEM;
+        sift_up(l, l->heap_count - 1, (struct due){ at_ms, t });
+    } else if (at_ms < l->heap[t->place - 1].due_ms) {
         sift_up(l, t->place - 1, (struct due){ at_ms, t });
+    }
+    t->at_ms = at_ms;
+    t->turn = l->calls_timers ? l->turn : l->turn - 1;
     return TG_OK;
 }
 
@@ -297,19 +301,22 @@ static void settle(struct tg_loop *l)
         sift_down(l, 0, (struct due){ l->heap[0].timer->at_ms, l->heap[0].timer });
 }
 
-/* A timer that a handler sets to now waits for the next turn, so that sockets
- * get their turn too: no more are called than there were. */
+/* A timer that a timer's handler sets to now waits for the next turn, so that
+ * sockets are looked at in between. Nothing due is behind it but what has the
+ * same time, and the next turn does not wait. */
 static void call_timers(struct tg_loop *l)
 {
-    for (size_t left = l->heap_count; left; left--) {
-        settle(l);
-        if (!l->heap_count || l->heap[0].due_ms > l->now_ms)
-            return;
+    l->turn++;
+    l->calls_timers = true;
+    for (settle(l); l->heap_count; settle(l)) {
         struct tg_timer *t = l->heap[0].timer;
+        if (l->heap[0].due_ms > l->now_ms || t->turn == l->turn)
+            break;
         take_out(l, t);
         t->at_ms = 0;
         t->on(t);
     }
+    l->calls_timers = false;
 }
 
 static int until_timer(struct tg_loop *l, int wait_ms)

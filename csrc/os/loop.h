@@ -33,7 +33,7 @@ struct tg_watch {
 struct tg_timer {
     uint64_t at_ms;              /* 0: not set */
     void   (*on)(struct tg_timer *t);
-    uint32_t place;              /* private */
+    uint32_t place, turn;        /* private */
 };
 
 struct tg_loop *tg_loop_new(void);

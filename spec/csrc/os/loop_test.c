@@ -333,13 +333,35 @@ TEST("a timer that sets itself to now rings once a turn")
 {
     struct tg_loop *l = tg_loop_new();
     struct alarm a = { .timer.on = on_alarm, .loop = l, .again_in_ms = 1 };
+    struct alarm others[10];
 
+    for (int i = 0; i < 10; i++) {
+        others[i] = (struct alarm){ .timer.on = on_alarm, .loop = l };
+        tg_loop_at(l, &others[i].timer, tg_loop_ms(l) + 60000);
+    }
     tg_loop_at(l, &a.timer, tg_loop_ms(l));
     for (int i = 1; i <= 3; i++) {
         tg_loop_turn(l, -1);
         CHECK_INT(a.rang, i);
     }
     tg_loop_at(l, &a.timer, 0);
+    tg_loop_free(l);
+}
+
+TEST("two timers that set themselves to now do not starve each other")
+{
+    struct tg_loop *l = tg_loop_new();
+    struct alarm a[2];
+
+    for (int i = 0; i < 2; i++) {
+        a[i] = (struct alarm){ .timer.on = on_alarm, .loop = l, .again_in_ms = 1 };
+        tg_loop_at(l, &a[i].timer, tg_loop_ms(l));
+    }
+    for (int i = 0; i < 100; i++)
+        tg_loop_turn(l, -1);
+    CHECK(a[0].rang > 20 && a[1].rang > 20);
+    tg_loop_at(l, &a[0].timer, 0);
+    tg_loop_at(l, &a[1].timer, 0);
     tg_loop_free(l);
 }
 

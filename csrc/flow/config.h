@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "flow/relay.h"
+#include "peer/upstream.h"
 #include "route/catalog.h"
 
 enum {
@@ -31,6 +32,13 @@ struct tg_key {
     struct tg_str policy;                  /* may be empty */
 };
 
+/* What a request to one provider always carries; made by tg_config_seal(). */
+struct tg_lane {
+    struct tg_origin origin;
+    struct tg_str    fields;               /* "Host: ...\r\nAuthorization: ...\r\n..." */
+    struct tg_str    targets[3];           /* path by enum tg_api */
+};
+
 struct tg_config {
     atomic_uint      references;
     struct tg_arena  arena;                /* owns every view below */
@@ -39,6 +47,7 @@ struct tg_config {
     struct tg_str    listen;               /* "127.0.0.1:8080" */
     unsigned         workers;              /* engines */
     enum tg_auth     auth;
+    struct tg_lane  *lanes;                /* by tg_provider.index */
     struct tg_key   *keys;                 /* sorted by digest */
     size_t           keys_count;
     struct tg_relay_limits timeouts;
@@ -54,8 +63,8 @@ void tg_config_hold(struct tg_config *c);
 /* The last drop frees it and lets go of its catalogue. */
 void tg_config_drop(struct tg_config *c);
 
-/* Sort the keys; once, before the snapshot is used. TG_EINVAL when two keys
- * are the same. */
+/* Sort the keys, make the lanes; once, before the snapshot is used. TG_EINVAL
+ * when two keys are the same. */
 tg_err tg_config_seal(struct tg_config *c);
 
 /* The key whose text this is; NULL. Looks up the digest in constant time per

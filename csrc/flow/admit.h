@@ -1,0 +1,15 @@
+/* admit.h -- may this request come in: the one place where that is decided,
+ * before anything is parsed or sent. */
+#ifndef TG_ADMIT_H
+#define TG_ADMIT_H
+
+#include "flow/config.h"
+#include "wire/fault.h"
+#include "wire/http1.h"
+
+/* Who asks. True, with *key NULL where nobody needs to be known; false with
+ * what the client is told (401). `needs_key`: the route is not public. */
+bool tg_admit(const struct tg_config *c, const struct tg_http1_head *head, bool needs_key,
+              const struct tg_key **key, struct tg_fault *fault);
+
+#endif

@@ -1,0 +1,127 @@
+#include "flow/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "os/digest.h"
+
+enum { ARENA_BYTES = 16 * 1024 };
+
+struct tg_config *tg_config_new(void)
+{
+    struct tg_config *c = tg_zalloc(sizeof *c);
+
+    if (!c)
+        return NULL;
+    atomic_init(&c->references, 1);
+    tg_arena_init(&c->arena, ARENA_BYTES);
+    c->listen = TG_STR("127.0.0.1:8080");
+    c->workers = 1;
+    c->auth = TG_AUTH_KEYS;
+    c->timeouts = (struct tg_relay_limits){
+        .connect_ms = 3000, .first_byte_ms = 30000, .first_token_ms = 30000,
+        .idle_ms = 60000, .total_ms = 600000,
+    };
+    c->body_bytes = TG_CONFIG_BODY_BYTES;
+    c->answer_bytes = TG_CONFIG_ANSWER_BYTES;
+    c->event_bytes = TG_CONFIG_EVENT_BYTES;
+    c->connections = TG_CONFIG_CONNECTIONS;
+    c->log_requests = true;
+    return c;
+}
+
+void tg_config_hold(struct tg_config *c)
+{
+    atomic_fetch_add(&c->references, 1);
+}
+
+void tg_config_drop(struct tg_config *c)
+{
+    if (!c || atomic_fetch_sub(&c->references, 1) != 1)
+        return;
+    if (c->catalog)
+        tg_catalog_drop(c->catalog);
+    tg_arena_done(&c->arena);
+    tg_free(c);
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    return memcmp(((const struct tg_key *)a)->digest, ((const struct tg_key *)b)->digest, 32);
+}
+
+static tg_err make_lane(struct tg_config *c, const struct tg_provider *p, struct tg_lane *lane)
+{
+    static const char *const paths[] = { "/chat/completions", "/completions", "/embeddings" };
+    struct tg_buf b = { 0 };
+    tg_err err = TG_OK;
+
+    lane->origin = (struct tg_origin){ .url = p->url, .proxy = p->proxy,
+                                       .wants_http2 = p->wants_http2 };
+    tg_buf_z(&b, "Host: ");
+    tg_url_put_host(&p->url, &b);
+    tg_buf_z(&b, "\r\n");
+    if (p->key.len) {
+        tg_buf_str(&b, p->auth_header);
+        tg_buf_z(&b, ": ");
+        tg_buf_str(&b, p->auth_prefix);
+        tg_buf_str(&b, p->key);
+        tg_buf_z(&b, "\r\n");
+    }
+    tg_buf_z(&b, "Content-Type: application/json\r\nUser-Agent: tidegate\r\n");
+    tg_buf_str(&b, p->headers);
+    if (b.bad)
+        err = TG_ENOMEM;
+    else if (!(lane->fields = tg_arena_copy(&c->arena, tg_buf_view(&b))).at)
+        err = TG_ENOMEM;
+    for (int i = 0; !err && i < 3; i++) {
+        tg_buf_reset(&b);
+        tg_buf_str(&b, p->url.path);
+        tg_buf_z(&b, paths[i]);
+        if (p->url.query.len) {
+            tg_buf_char(&b, '?');
+            tg_buf_str(&b, p->url.query);
+        }
+        lane->targets[i] = tg_arena_copy(&c->arena, tg_buf_view(&b));
+        if (b.bad || !lane->targets[i].at)
+            err = TG_ENOMEM;
+    }
+    tg_buf_done(&b);
+    return err;
+}
+
+tg_err tg_config_seal(struct tg_config *c)
+{
+    size_t n = c->catalog->providers_count;
+
+    if (c->keys_count)
+        qsort(c->keys, c->keys_count, sizeof *c->keys, by_digest);
+    for (size_t i = 1; i < c->keys_count; i++)
+        if (!by_digest(&c->keys[i - 1], &c->keys[i]))
+            return TG_EINVAL;
+    c->lanes = tg_arena_get(&c->arena, n * sizeof *c->lanes + 1);
+    if (!c->lanes)
+        return TG_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        tg_err err = make_lane(c, &c->catalog->providers[i], &c->lanes[i]);
+        if (err)
+            return err;
+    }
+    return TG_OK;
+}
+
+/* The digest hides the key from timing: what a caller can steer by is the
+ * SHA-256 of a guess, not the guess. The last comparison is constant-time. */
+const struct tg_key *tg_config_key(const struct tg_config *c, struct tg_str text)
+{
+    struct tg_key wanted;
+
+    if (!c->keys_count || tg_sha256(text, wanted.digest))
+        return NULL;
+    const struct tg_key *k = bsearch(&wanted, c->keys, c->keys_count, sizeof *k, by_digest);
+    if (!k || !tg_str_same_secret((struct tg_str){ (const char *)k->digest, 32 },
+                                  (struct tg_str){ (const char *)wanted.digest, 32 }))
+        return NULL;
+    return k;
+}

@@ -1,0 +1,559 @@
+#include "flow/engine.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "flow/admit.h"
+#include "flow/pump.h"
+#include "flow/reply.h"
+
+enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64 };
+
+struct tg_engine {
+    struct tg_loop      *loop;
+    struct tg_tls_context *tls;
+    struct tg_upstreams *upstreams;
+    struct tg_clients   *clients;
+    struct tg_config    *config;
+    struct tg_server_hooks hooks;
+    void                *api;              /* the hooks' state */
+    struct tg_rand       rand;
+    struct tg_exchange  *exchanges;
+    struct tg_try       *tries;
+    struct tg_desk      *desks;
+    unsigned             desks_kept;
+    bool                 draining;
+    /* of the request whose head is being looked at; between on_head and
+     * on_request of one client others may come, so on_request looks again */
+    struct tg_buf        scratch;
+};
+
+/* What a path means. */
+struct route {
+    bool known;                    /* below one of our prefixes */
+    bool relays;                   /* an inference route, of this api */
+    enum tg_api api;
+    bool is_health;
+    struct tg_str path, query;     /* behind the prefix */
+};
+
+struct tg_loop *tg_engine_loop(struct tg_engine *e)
+{
+    return e->loop;
+}
+
+struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e)
+{
+    return e->upstreams;
+}
+
+/* ---- desks, exchanges, tries ---- */
+
+static struct tg_desk *take_desk(struct tg_engine *e)
+{
+    struct tg_desk *d = e->desks;
+
+    if (d) {
+        e->desks = d->next;
+        e->desks_kept--;
+        d->plan = (struct tg_plan){ 0 };
+        return d;
+    }
+    d = tg_zalloc(sizeof *d);
+    if (d)
+        tg_arena_init(&d->arena, DESK_BYTES);
+    return d;
+}
+
+void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d)
+{
+    if (e->desks_kept >= DESKS_KEPT) {
+        tg_arena_done(&d->arena);
+        tg_free(d);
+        return;
+    }
+    tg_arena_reset(&d->arena);
+    d->next = e->desks;
+    e->desks = d;
+    e->desks_kept++;
+}
+
+static void end_if_drained(struct tg_engine *e)
+{
+    if (e->draining && !e->exchanges && !tg_clients_count(e->clients))
+        tg_loop_stop(e->loop);
+}
+
+void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x)
+{
+    if (x->prev)
+        x->prev->next = x->next;
+    else
+        e->exchanges = x->next;
+    if (x->next)
+        x->next->prev = x->prev;
+}
+
+void tg_engine_remember_try(struct tg_engine *e, struct tg_try *t)
+{
+    t->next = e->tries;
+    if (t->next)
+        t->next->prev = t;
+    e->tries = t;
+}
+
+void tg_engine_forget_try(struct tg_engine *e, struct tg_try *t)
+{
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        e->tries = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+}
+
+/* ---- one request ---- */
+
+static void make_id(struct tg_engine *e, uint64_t wall_ms, char id[TG_EXCHANGE_ID_LEN + 1])
+{
+    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint64_t s = wall_ms / 1000 % 10000000000u;
+
+    memcpy(id, "gen-", 4);
+    for (int i = 13; i >= 4; i--, s /= 10)
+        id[i] = (char)('0' + s % 10);
+    id[14] = '-';
+    for (int i = 15; i < TG_EXCHANGE_ID_LEN; i++)
+        id[i] = alphabet[tg_rand_below(&e->rand, 62)];
+    id[TG_EXCHANGE_ID_LEN] = '\0';
+}
+
+static bool cut_prefix(struct tg_str *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (!tg_str_starts(*path, prefix) || (path->len > n && path->at[n] != '/'))
+        return false;
+    path->at += n;
+    path->len -= n;
+    return true;
+}
+
+static struct tg_str path_of(struct tg_str target)
+{
+    struct tg_str head, tail;
+
+    /* absolute-form: what stands behind the authority */
+    if (target.len && target.at[0] != '/') {
+        const char *p = memmem(target.at, target.len, "://", 3);
+        if (p) {
+            struct tg_str rest = { p + 3, target.len - (size_t)(p + 3 - target.at) };
+            const char *slash = memchr(rest.at, '/', rest.len);
+            if (!slash)
+                return TG_STR("/");
+            return (struct tg_str){ slash, rest.len - (size_t)(slash - rest.at) };
+        }
+    }
+    tg_str_cut(target, '#', &head, &tail);
+    return head;
+}
+
+static struct route route_of(const struct tg_http1_head *head)
+{
+    static const struct { const char *path; enum tg_api api; } inference[] = {
+        { "/chat/completions", TG_API_CHAT },
+        { "/completions", TG_API_COMPLETIONS },
+        { "/embeddings", TG_API_EMBEDDINGS },
+    };
+    struct route r = { 0 };
+
+    tg_str_cut(path_of(head->target), '?', &r.path, &r.query);
+    if (tg_str_is(r.path, "/health")) {
+        r.known = r.is_health = true;
+        return r;
+    }
+    r.known = cut_prefix(&r.path, "/api/v1") || cut_prefix(&r.path, "/v1");
+    for (size_t i = 0; r.known && i < sizeof inference / sizeof *inference; i++)
+        if (tg_str_is(r.path, inference[i].path)) {
+            r.relays = true;
+            r.api = inference[i].api;
+        }
+    return r;
+}
+
+static void refuse(struct tg_engine *e, struct tg_client *c, const struct tg_fault *f)
+{
+    char id[TG_EXCHANGE_ID_LEN + 1];
+
+    make_id(e, tg_clock_wall_ms(), id);
+    tg_reply_fault(c, f, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+}
+
+/* A browser asks before it sends: what OpenRouter answers. */
+static void answer_preflight(struct tg_client *c, struct tg_buf *fields)
+{
+    tg_buf_reset(fields);
+    tg_reply_fields(fields, TG_STR(""), "text/plain");
+    tg_buf_z(fields, "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+                     "Access-Control-Allow-Headers: Authorization, Content-Type, HTTP-Referer, "
+                     "X-Title, X-OpenRouter-Title, X-OpenRouter-Categories, X-OpenRouter-Metadata, "
+                     "X-OpenRouter-Experimental-Metadata, X-OpenRouter-Cache, "
+                     "X-OpenRouter-Cache-TTL, X-OpenRouter-Cache-Clear, X-Session-Id, "
+                     "X-Api-Key, Anthropic-Version, Anthropic-Beta, X-Anthropic-Beta, "
+                     "User-Agent, X-Stainless-Lang, X-Stainless-Package-Version, X-Stainless-OS, "
+                     "X-Stainless-Arch, X-Stainless-Runtime, X-Stainless-Runtime-Version, "
+                     "X-Stainless-Retry-Count, X-Stainless-Timeout, X-Stainless-Async, "
+                     "X-Stainless-Helper-Method\r\n"
+                     "Access-Control-Max-Age: 86400\r\n");
+    tg_client_reply(c, 204, tg_buf_view(fields), TG_STR(""));
+}
+
+static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *head)
+{
+    struct tg_engine *e = arg;
+    struct route r = route_of(head);
+    const struct tg_key *key;
+    struct tg_fault fault = { 0 };
+    struct tg_str coding = tg_http1_get(head, "content-encoding");
+
+    if (tg_str_is(head->method, "OPTIONS")) {
+        answer_preflight(c, &e->scratch);
+        return false;
+    }
+    if (!tg_admit(e->config, head, r.relays, &key, &fault)) {
+        refuse(e, c, &fault);
+        return false;
+    }
+    if (!r.known)
+        fault = tg_fault_make(TG_FAULT_NOT_FOUND, "Not found: the API lives under /api/v1 and /v1");
+    else if (r.relays && !tg_str_is(head->method, "POST"))
+        fault = (struct tg_fault){ .type = TG_FAULT_INVALID_REQUEST, .status = 405,
+                                   .message = TG_STR("This route takes POST") };
+    else if (coding.len && !tg_str_iis(coding, "identity"))
+        fault = (struct tg_fault){ .type = TG_FAULT_INVALID_REQUEST, .status = 415,
+                                   .message = TG_STR("Compressed request bodies are not supported: "
+                                                     "send the JSON as it is") };
+    if (fault.type) {
+        refuse(e, c, &fault);
+        return false;
+    }
+    return true;
+}
+
+static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_http1_head *head,
+                   const struct route *r, const struct tg_key *key)
+{
+    struct tg_api_request request = {
+        .method = head->method, .path = r->path, .query = r->query, .head = head, .key = key,
+        .config = e->config, .now_ms = tg_loop_ms(e->loop), .wall_ms = tg_clock_wall_ms(),
+    };
+    struct tg_api_reply reply = { .status = 200 };
+    char id[TG_EXCHANGE_ID_LEN + 1];
+
+    if (!e->hooks.answer || e->hooks.answer(e->api, &request, &reply) || reply.body.bad) {
+        struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
+        refuse(e, c, &f);
+    } else {
+        make_id(e, request.wall_ms, id);
+        tg_buf_reset(&e->scratch);
+        tg_reply_fields(&e->scratch, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, "application/json");
+        tg_buf_str(&e->scratch, tg_buf_view(&reply.fields));
+        tg_client_reply(c, reply.status, tg_buf_view(&e->scratch), tg_buf_view(&reply.body));
+    }
+    tg_buf_done(&reply.fields);
+    tg_buf_done(&reply.body);
+}
+
+/* What the exchange must know when the desk is gone. */
+static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const struct tg_plan *p)
+{
+    x->api = n->api;
+    x->is_stream = n->stream;
+    x->wants_metadata = n->wants_metadata;
+    x->has_session_id = n->has_session_id;
+    x->prompt_tokens = n->prompt_tokens;
+    x->images = n->images;
+    x->max_tokens = n->max_tokens;
+    x->sticky_key = p->sticky_key;
+    x->retry_after_ms = -1;
+}
+
+static struct tg_exchange *new_exchange(struct tg_engine *e, const struct tg_key *key)
+{
+    struct tg_exchange *x = tg_zalloc(sizeof *x);
+
+    if (!x)
+        return NULL;
+    x->desk = take_desk(e);
+    if (!x->desk) {
+        tg_free(x);
+        return NULL;
+    }
+    x->engine = e;
+    x->config = e->config;
+    tg_config_hold(x->config);
+    x->key = key;
+    x->began_ms = tg_loop_ms(e->loop);
+    x->began_wall_ms = tg_clock_wall_ms();
+    make_id(e, x->began_wall_ms, x->id);
+    x->next = e->exchanges;
+    if (x->next)
+        x->next->prev = x;
+    e->exchanges = x;
+    return x;
+}
+
+/* An exchange that came to nothing before its first attempt. */
+static void drop_exchange(struct tg_exchange *x)
+{
+    struct tg_engine *e = x->engine;
+
+    tg_engine_give_desk(e, x->desk);
+    tg_buf_done(&x->body);
+    tg_engine_forget(e, x);
+    tg_config_drop(x->config);
+    tg_free(x);
+}
+
+/* Read the needs and make the plan; false when the client is to be told why not. */
+static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1_head *head,
+                   struct tg_fault *fault)
+{
+    struct tg_desk *d = x->desk;
+    uint64_t seed = tg_rand_u64(&x->engine->rand);
+    tg_err err = tg_needs_read(&d->needs, api, tg_buf_view(&x->body), head, x->config->catalog,
+                               (int64_t)(x->began_wall_ms / 1000), seed, &d->arena, fault);
+
+    if (!err) {
+        x->wants_metadata = d->needs.wants_metadata;
+        err = tg_plan_make(&d->plan, &d->needs, x->config->live, x->began_ms, &d->arena, fault);
+    }
+    if (err && !fault->type)
+        *fault = tg_fault_make(TG_FAULT_SERVER, NULL);
+    return !err;
+}
+
+static void on_relay(struct tg_engine *e, struct tg_client *c, const struct tg_http1_head *head,
+                     struct tg_str body, const struct route *r, const struct tg_key *key)
+{
+    struct tg_fault fault = { 0 };
+    struct tg_buf metadata = { 0 };
+    struct tg_exchange *x = new_exchange(e, key);
+
+    if (!x) {
+        fault = tg_fault_make(TG_FAULT_SERVER, NULL);
+        refuse(e, c, &fault);
+        return;
+    }
+    x->body = tg_client_take_body(c, body);
+    if (x->body.bad || !decide(x, r->api, head, &fault)) {
+        if (!fault.type)
+            fault = tg_fault_make(TG_FAULT_SERVER, NULL);
+        if (x->desk->plan.needs == &x->desk->needs && fault.availability)
+            tg_reply_metadata(x, false, x->began_ms, &metadata);
+        tg_reply_fault(c, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+                       tg_buf_view(&metadata));
+        tg_buf_done(&metadata);
+        drop_exchange(x);
+        return;
+    }
+    keep_facts(x, &x->desk->needs, &x->desk->plan);
+    x->client = c;
+    tg_client_attach(c, x);
+    tg_pump_start(x);
+}
+
+static void on_request(void *arg, struct tg_client *c, const struct tg_http1_head *head,
+                       struct tg_str body)
+{
+    struct tg_engine *e = arg;
+    struct route r = route_of(head);
+    const struct tg_key *key;
+    struct tg_fault fault = { 0 };
+
+    /* A body that took its time: the keys may have changed since the head. */
+    if (!tg_admit(e->config, head, r.relays, &key, &fault)) {
+        refuse(e, c, &fault);
+        return;
+    }
+    if (r.relays)
+        on_relay(e, c, head, body, &r, key);
+    else if (r.is_health)
+        tg_client_reply(c, 200, TG_STR("Content-Type: application/json\r\n"),
+                        TG_STR("{\"status\":\"ok\"}"));
+    else
+        on_api(e, c, head, &r, key);
+}
+
+static void on_gone(void *attached)
+{
+    tg_pump_down_gone(attached);
+}
+
+static void on_drained(void *attached)
+{
+    tg_pump_down_drained(attached);
+}
+
+static void on_fault(void *arg, int status, const char *why, struct tg_buf *fields,
+                     struct tg_buf *body)
+{
+    struct tg_engine *e = arg;
+    struct tg_fault f = { .type = tg_fault_type_for(status), .status = status,
+                          .message = tg_str_of(why) };
+    char id[TG_EXCHANGE_ID_LEN + 1];
+
+    if (f.type == TG_FAULT_UNMAPPED)
+        f.type = TG_FAULT_INVALID_REQUEST;
+    make_id(e, tg_clock_wall_ms(), id);
+    tg_reply_fields(fields, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, "application/json");
+    tg_fault_put_body(body, &f, TG_STR(""));
+}
+
+/* ---- the engine ---- */
+
+static void each_turn(void *arg)
+{
+    end_if_drained(arg);
+}
+
+static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
+{
+    static const struct tg_client_handler handler = {
+        .on_head = on_head, .on_request = on_request, .on_gone = on_gone,
+        .on_drained = on_drained, .on_fault = on_fault,
+    };
+    struct tg_client_handler h = handler;
+    struct tg_clients_limits limits = { e->config->body_bytes, e->config->connections };
+    char tls_why[256] = "";
+    uint64_t seed;
+
+    h.arg = e;
+    if (tg_rand_secret(&seed, sizeof seed)) {
+        tg_buf_z(why, "the kernel gives no random numbers");
+        return false;
+    }
+    tg_rand_seed(&e->rand, seed);
+    e->loop = tg_loop_new();
+    e->tls = tg_tls_context_new(NULL, tls_why);
+    if (!e->tls) {
+        tg_buf_z(why, tls_why);
+        return false;
+    }
+    e->upstreams = e->loop ? tg_upstreams_new(e->loop, e->tls) : NULL;
+    if (!e->upstreams) {
+        tg_buf_z(why, "out of memory");
+        return false;
+    }
+    if (e->hooks.open && !(e->api = e->hooks.open(e->hooks.arg, why)))
+        return false;
+    e->clients = tg_clients_new(e->loop, fd, &limits, &h);
+    if (!e->clients) {
+        tg_buf_z(why, "out of memory");
+        return false;
+    }
+    tg_loop_each_turn(e->loop, each_turn, e);
+    return true;
+}
+
+struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
+                                const struct tg_server_hooks *hooks, struct tg_buf *why)
+{
+    struct tg_engine *e = tg_zalloc(sizeof *e);
+
+    if (!e) {
+        tg_net_close(fd);
+        return NULL;
+    }
+    e->config = config;
+    tg_config_hold(config);
+    e->hooks = *hooks;
+    if (make_parts(e, fd, why))
+        return e;
+    if (!e->clients)
+        tg_net_close(fd);
+    tg_engine_free(e);
+    return NULL;
+}
+
+void tg_engine_run(struct tg_engine *e)
+{
+    tg_loop_run(e->loop);
+}
+
+void tg_engine_free(struct tg_engine *e)
+{
+    if (!e)
+        return;
+    tg_clients_free(e->clients);           /* on_gone ends every exchange */
+    while (e->tries)
+        tg_try_cancel(e->tries);
+    tg_upstreams_free(e->upstreams);
+    tg_tls_context_free(e->tls);
+    if (e->api && e->hooks.close)
+        e->hooks.close(e->api);
+    while (e->desks) {
+        struct tg_desk *d = e->desks;
+        e->desks = d->next;
+        tg_arena_done(&d->arena);
+        tg_free(d);
+    }
+    tg_buf_done(&e->scratch);
+    tg_config_drop(e->config);
+    tg_loop_free(e->loop);
+    tg_free(e);
+}
+
+/* ---- words from other threads ---- */
+
+struct swap {
+    struct tg_engine *engine;
+    struct tg_config *config;
+};
+
+static void on_swap(void *arg)
+{
+    struct swap *s = arg;
+
+    tg_config_drop(s->engine->config);
+    s->engine->config = s->config;
+    tg_clients_limit_body(s->engine->clients, s->config->body_bytes);
+    tg_free(s);
+}
+
+void tg_engine_swap(struct tg_engine *e, struct tg_config *config)
+{
+    struct swap *s = tg_alloc(sizeof *s);
+
+    if (!s)
+        return;
+    *s = (struct swap){ e, config };
+    tg_config_hold(config);
+    if (tg_loop_post(e->loop, on_swap, s)) {
+        tg_config_drop(config);
+        tg_free(s);
+    }
+}
+
+static void on_drain(void *arg)
+{
+    struct tg_engine *e = arg;
+
+    e->draining = true;
+    tg_clients_drain(e->clients);
+    end_if_drained(e);
+}
+
+void tg_engine_drain(struct tg_engine *e)
+{
+    tg_loop_post(e->loop, on_drain, e);
+}
+
+void tg_engine_stop(struct tg_engine *e)
+{
+    tg_loop_stop(e->loop);
+}

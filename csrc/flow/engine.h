@@ -1,0 +1,35 @@
+/* engine.h -- one thread: its loop, its clients, its connections to providers,
+ * its exchanges. Everything here is called from that thread only, but for
+ * tg_engine_swap() and the two below it. */
+#ifndef TG_ENGINE_H
+#define TG_ENGINE_H
+
+#include "flow/exchange.h"
+#include "flow/server.h"
+
+struct tg_engine;
+
+/* Serve on the listening socket `fd`, which it owns from now on. Holds
+ * `config`. NULL with one line in `why`. */
+struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
+                                const struct tg_server_hooks *hooks, struct tg_buf *why);
+
+/* Run until it was drained or stopped, then free it. */
+void tg_engine_run(struct tg_engine *e);
+void tg_engine_free(struct tg_engine *e);
+
+/* From any thread. */
+void tg_engine_swap(struct tg_engine *e, struct tg_config *config);
+void tg_engine_drain(struct tg_engine *e);
+void tg_engine_stop(struct tg_engine *e);
+
+/* ---- for exchanges ---- */
+
+struct tg_loop      *tg_engine_loop(struct tg_engine *e);
+struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
+void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d);
+void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x);
+void tg_engine_remember_try(struct tg_engine *e, struct tg_try *t);
+void tg_engine_forget_try(struct tg_engine *e, struct tg_try *t);
+
+#endif

@@ -1,0 +1,91 @@
+/* exchange.h -- one client request and all its attempts: the state that pump,
+ * settle and reply share. Private to flow/.
+ *
+ * What planning needs is large and short-lived: it lies on a desk that goes
+ * back to the engine once the answer is committed. What a running stream needs
+ * is this struct, the reader and the answer's few bytes. */
+#ifndef TG_EXCHANGE_H
+#define TG_EXCHANGE_H
+
+#include "base/arena.h"
+#include "flow/config.h"
+#include "flow/meter.h"
+#include "flow/relay.h"
+#include "os/loop.h"
+#include "peer/client.h"
+#include "peer/upstream.h"
+#include "route/plan.h"
+#include "wire/answer.h"
+#include "wire/decode.h"
+#include "wire/sse.h"
+
+struct tg_engine;
+
+enum {
+    TG_EXCHANGE_ID_LEN     = 35,               /* gen-<10 digits>-<20 alphanumerics> */
+    TG_EXCHANGE_HOLD_BYTES = 1 << 20,          /* translated bytes held back before the commit */
+    TG_EXCHANGE_ERROR_BYTES = 64 * 1024,       /* read of a provider's error body */
+    TG_EXCHANGE_DRAIN_MS   = 1000,             /* for the end of a body behind its terminal */
+    TG_EXCHANGE_DRAIN_BYTES = 64 * 1024
+};
+
+/* Planning: taken from the engine for a request, given back at the commit. */
+struct tg_desk {
+    struct tg_desk  *next;                     /* in the engine's list */
+    struct tg_arena  arena;
+    struct tg_needs  needs;
+    struct tg_plan   plan;
+};
+
+/* How the provider's body is read. */
+enum tg_reading { TG_READ_EVENTS, TG_READ_WHOLE, TG_READ_ERROR };
+
+/* One attempt's end of the wire; outlives its exchange while the last bytes
+ * of a finished body are read, so that the connection can be used again. */
+struct tg_try {
+    struct tg_try      *prev, *next;           /* of the engine */
+    struct tg_exchange *x;                     /* NULL: drained */
+    struct tg_engine   *engine;
+    struct tg_upstream *up;
+    struct tg_timer     timer;
+    size_t              drained_bytes;
+};
+
+struct tg_exchange {
+    struct tg_engine *engine;
+    struct tg_config *config;                  /* held */
+    struct tg_client *client;                  /* NULL once its answer is over */
+    struct tg_exchange *prev, *next;           /* of the engine */
+    const struct tg_key *key;
+    struct tg_desk   *desk;                    /* NULL after the commit, mostly */
+    struct tg_buf     body;                    /* the client's; pieces point into it */
+    struct tg_relay   relay;
+    struct tg_timer   timer;
+    struct tg_try    *try;
+    struct tg_answer *answer;
+    enum tg_reading   reading;
+    struct tg_sse     sse;
+    struct tg_decode *decode;
+    struct tg_buf     whole;                   /* a body that is not streamed, or an error's */
+    struct tg_buf     out;                     /* translated, not yet sent */
+    struct tg_meter   meter;
+    struct tg_told    told;                    /* the last error's words */
+    int64_t           retry_after_ms;          /* of the last error's head; -1 */
+    uint64_t          began_ms, began_wall_ms;
+    char              id[TG_EXCHANGE_ID_LEN + 1];
+
+    /* facts that outlive the desk */
+    enum tg_api       api;
+    bool              is_stream, wants_metadata, has_session_id;
+    bool              forwards;                /* committed: what is translated is sent */
+    bool              content_told, finish_told;    /* to the relay, of this attempt */
+    int64_t           prompt_tokens, images, max_tokens;
+    uint64_t          sticky_key;
+    const struct tg_endpoint *endpoint;        /* of the current attempt */
+    struct tg_attempt attempts[TG_RELAY_ATTEMPTS_MAX];
+    struct tg_str     failed_at;               /* provider name of the last failure */
+    struct tg_cost    cost;
+    char              why[128];                /* of the last broken connection */
+};
+
+#endif

@@ -1,0 +1,669 @@
+#include "flow/pump.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "flow/engine.h"
+#include "flow/reply.h"
+#include "flow/settle.h"
+#include "wire/retry_after.h"
+
+static void tell(struct tg_exchange *x, struct tg_relay_fact fact);
+static void free_exchange(struct tg_exchange *x);
+static void forward(struct tg_exchange *x);
+static void body_over(struct tg_exchange *x, enum tg_outcome otherwise);
+
+static void tell_event(struct tg_exchange *x, enum tg_relay_event event)
+{
+    tell(x, (struct tg_relay_fact){ .event = event });
+}
+
+static void tell_fail(struct tg_exchange *x, enum tg_outcome outcome)
+{
+    tell(x, (struct tg_relay_fact){ .event = TG_EV_UP_FAIL, .outcome = outcome,
+                                    .retry_after_ms = x->retry_after_ms });
+}
+
+static uint64_t now_of(const struct tg_exchange *x)
+{
+    return tg_loop_ms(tg_engine_loop(x->engine));
+}
+
+/* ---- an attempt's end of the wire ---- */
+
+static void free_try(struct tg_try *t)
+{
+    tg_engine_forget_try(t->engine, t);
+    tg_loop_at(tg_engine_loop(t->engine), &t->timer, 0);
+    tg_free(t);
+}
+
+void tg_try_cancel(struct tg_try *t)
+{
+    if (t->up)
+        tg_upstream_cancel(t->up);
+    free_try(t);
+}
+
+static void on_drain_timer(struct tg_timer *timer)
+{
+    tg_try_cancel((struct tg_try *)((char *)timer - offsetof(struct tg_try, timer)));
+}
+
+/* The answer is whole but the body's last bytes are not here yet: read them
+ * behind the client's back, so that the connection can be used again. */
+static void let_drain(struct tg_exchange *x)
+{
+    struct tg_try *t = x->try;
+
+    x->try = NULL;
+    if (!t)
+        return;
+    if (!t->up) {
+        free_try(t);
+        return;
+    }
+    t->x = NULL;
+    t->timer.on = on_drain_timer;
+    if (tg_loop_at(tg_engine_loop(t->engine), &t->timer, now_of(x) + TG_EXCHANGE_DRAIN_MS))
+        tg_try_cancel(t);
+}
+
+static void cancel_try(struct tg_exchange *x)
+{
+    struct tg_try *t = x->try;
+
+    x->try = NULL;
+    if (t)
+        tg_try_cancel(t);
+}
+
+/* ---- reading the provider's answer ---- */
+
+static void on_connected(void *arg, bool reused)
+{
+    struct tg_try *t = arg;
+
+    if (t->x)
+        tell_event(t->x, TG_EV_UP_CONNECTED);
+}
+
+static void on_sent(void *arg)
+{
+    struct tg_try *t = arg;
+
+    if (t->x)
+        t->x->meter.sent_ms = now_of(t->x);
+}
+
+static bool has_word(struct tg_str s, const char *word)
+{
+    return s.len && memmem(s.at, s.len, word, strlen(word)) != NULL;
+}
+
+/* How the body of a success is to be read. A provider may answer a stream
+ * request with a whole body, and some forget to say what they send. */
+static enum tg_reading reading_of(const struct tg_exchange *x, const struct tg_http1_head *head)
+{
+    struct tg_str type = tg_http1_get(head, "content-type");
+
+    if (!x->is_stream || has_word(type, "json"))
+        return TG_READ_WHOLE;
+    return TG_READ_EVENTS;
+}
+
+static tg_err begin_decoding(struct tg_exchange *x, const struct tg_http1_head *head)
+{
+    enum tg_coding coding;
+
+    if (!tg_coding_of(tg_http1_get(head, "content-encoding"), &coding))
+        return TG_EINVAL;
+    if (coding == TG_CODING_NONE)
+        return TG_OK;
+    x->decode = tg_decode_new(coding);
+    return x->decode ? TG_OK : TG_ENOMEM;
+}
+
+static void on_head(void *arg, const struct tg_http1_head *head)
+{
+    struct tg_try *t = arg;
+    struct tg_exchange *x = t->x;
+    tg_err err;
+
+    if (!x)
+        return;
+    x->attempts[x->relay.attempts - 1].status = head->status;
+    x->meter.head_ms = now_of(x);
+    if ((err = begin_decoding(x, head))) {
+        tell_fail(x, tg_outcome_of_err(err, true));
+        return;
+    }
+    if (head->status >= 300) {
+        x->reading = TG_READ_ERROR;
+        x->retry_after_ms = tg_retry_after(head, TG_STR(""), tg_clock_wall_ms());
+        return;
+    }
+    x->reading = reading_of(x, head);
+    tell_event(x, TG_EV_UP_HEAD);
+}
+
+/* An error body is whole, cut, or longer than we care for. */
+static void finish_error(struct tg_exchange *x)
+{
+    static const struct tg_http1_head no_head;
+    int status = x->attempts[x->relay.attempts - 1].status;
+
+    tg_told_read(&x->told, tg_buf_view(&x->whole));
+    if (x->retry_after_ms < 0)
+        x->retry_after_ms = tg_retry_after(&no_head, tg_buf_view(&x->whole), tg_clock_wall_ms());
+    tell_fail(x, tg_outcome_of_status(status, &x->told));
+}
+
+static void copy_told(struct tg_exchange *x)
+{
+    const struct tg_told *told = tg_answer_told(x->answer);
+
+    tg_buf_reset(&x->told.message);
+    tg_buf_reset(&x->told.code);
+    tg_buf_reset(&x->told.raw);
+    x->told.status = told->status;
+    tg_buf_str(&x->told.message, tg_buf_view(&told->message));
+    tg_buf_str(&x->told.code, tg_buf_view(&told->code));
+    tg_buf_str(&x->told.raw, tg_buf_view(&told->raw));
+}
+
+static enum tg_outcome outcome_of_event(struct tg_exchange *x, tg_err err)
+{
+    static const struct tg_http1_head no_head;
+
+    if (err != TG_EPEER)
+        return tg_outcome_of_err(err, true);
+    copy_told(x);
+    x->retry_after_ms = tg_retry_after(&no_head, tg_buf_view(&x->told.raw), tg_clock_wall_ms());
+    return tg_outcome_of_told(&x->told);
+}
+
+/* Say what came of a batch of events. None of these facts ends the exchange. */
+static void tell_progress(struct tg_exchange *x)
+{
+    const struct tg_answer_facts *f = tg_answer_facts(x->answer);
+
+    if (f->has_content || f->has_finish) {
+        if (!x->content_told) {
+            x->content_told = true;
+            tell_event(x, TG_EV_UP_CONTENT);
+        } else if (x->out.len) {
+            forward(x);
+        }
+    }
+    if (f->has_finish && !x->finish_told) {
+        x->finish_told = true;
+        tell_event(x, TG_EV_UP_FINISH);
+    }
+}
+
+/* Translate events until the bytes are dry. */
+static void read_events(struct tg_exchange *x, struct tg_str bytes)
+{
+    const struct tg_answer_facts *f = tg_answer_facts(x->answer);
+    struct tg_sse_event ev;
+    uint32_t content = f->content_events;
+    tg_err err = tg_sse_feed(&x->sse, bytes);
+
+    while (!err && !f->has_terminal && !(err = tg_sse_next(&x->sse, &ev)))
+        err = tg_answer_event(x->answer, &ev, &x->out);
+    if (err == TG_AGAIN)
+        err = TG_OK;
+    if (!err && x->out.bad)
+        err = TG_ENOMEM;
+    if (!err && !x->forwards && x->out.len > TG_EXCHANGE_HOLD_BYTES)
+        err = TG_ETOOBIG;
+    if (f->content_events != content)
+        tg_meter_content(&x->meter, now_of(x));
+    tell_progress(x);
+    if (f->has_terminal)
+        body_over(x, TG_OUT_TRUNCATED);
+    else if (err)
+        tell_fail(x, outcome_of_event(x, err));
+}
+
+static void read_whole(struct tg_exchange *x, struct tg_str bytes)
+{
+    size_t most = x->reading == TG_READ_ERROR ? TG_EXCHANGE_ERROR_BYTES
+                                              : (size_t)x->config->answer_bytes;
+    bool fits = bytes.len <= most - x->whole.len;
+
+    tg_buf_add(&x->whole, bytes.at, fits ? bytes.len : most - x->whole.len);
+    if (x->whole.bad) {
+        tell_fail(x, TG_OUT_OUR_FAULT);
+    } else if (!fits && x->reading == TG_READ_ERROR) {
+        cancel_try(x);
+        finish_error(x);
+    } else if (!fits) {
+        cancel_try(x);
+        tell_fail(x, TG_OUT_TOO_BIG);
+    }
+}
+
+static void read_plain(struct tg_exchange *x, struct tg_str bytes)
+{
+    x->meter.bytes += bytes.len;
+    if (x->reading == TG_READ_EVENTS) {
+        if (x->meter.bytes > x->config->answer_bytes)
+            tell_fail(x, TG_OUT_TOO_BIG);
+        else
+            read_events(x, bytes);
+    } else {
+        read_whole(x, bytes);
+    }
+}
+
+static void on_body(void *arg, struct tg_str bytes)
+{
+    struct tg_try *t = arg;
+    struct tg_exchange *x = t->x;
+
+    if (!x) {
+        t->drained_bytes += bytes.len;
+        if (t->drained_bytes > TG_EXCHANGE_DRAIN_BYTES)
+            tg_try_cancel(t);
+        return;
+    }
+    if (x->reading != TG_READ_ERROR)
+        tell_event(x, TG_EV_UP_BYTES);
+    if (!x->decode) {
+        read_plain(x, bytes);
+        return;
+    }
+    struct tg_buf plain = { 0 };
+    tg_err err = tg_decode_feed(x->decode, bytes, x->config->answer_bytes, &plain);
+    if (err)
+        tell_fail(x, tg_outcome_of_err(err, true));
+    else
+        read_plain(x, tg_buf_view(&plain));
+    tg_buf_done(&plain);
+}
+
+/* A whole body is here: is it a completion? */
+static void finish_whole(struct tg_exchange *x)
+{
+    struct tg_str body = tg_buf_view(&x->whole);
+    tg_err err = tg_answer_read(x->answer, body);
+
+    if (!err && x->is_stream)
+        err = tg_answer_write_as_stream(x->answer, body, &x->out);
+    if (err == TG_EINVAL && !body.len) {
+        tell_fail(x, TG_OUT_EMPTY);
+    } else if (err) {
+        tell_fail(x, outcome_of_event(x, err));
+    } else {
+        tg_meter_content(&x->meter, now_of(x));
+        tell_event(x, TG_EV_UP_DONE);
+    }
+}
+
+/* The body of a stream is over, well or not: was the answer whole? */
+static void body_over(struct tg_exchange *x, enum tg_outcome otherwise)
+{
+    if (tg_answer_settle(x->answer))
+        tell_event(x, TG_EV_UP_DONE);
+    else if (!tg_answer_facts(x->answer)->has_content && otherwise == TG_OUT_TRUNCATED)
+        tell_fail(x, TG_OUT_EMPTY);
+    else
+        tell_fail(x, otherwise);
+}
+
+static void finish_events(struct tg_exchange *x, enum tg_outcome otherwise)
+{
+    /* Some close right behind the last line: end its event for them. What does
+     * not parse now was cut, which settling finds out. */
+    if (tg_sse_is_cut(&x->sse)) {
+        struct tg_sse_event ev;
+        tg_err err = tg_sse_feed(&x->sse, TG_STR("\n\n"));
+        while (!err && !(err = tg_sse_next(&x->sse, &ev)))
+            err = tg_answer_event(x->answer, &ev, &x->out);
+        if (err == TG_EPEER) {
+            tell_fail(x, outcome_of_event(x, err));
+            return;
+        }
+        tell_progress(x);
+    }
+    body_over(x, otherwise);
+}
+
+static void on_end(void *arg)
+{
+    struct tg_try *t = arg;
+    struct tg_exchange *x = t->x;
+
+    t->up = NULL;
+    if (!x) {
+        free_try(t);
+        return;
+    }
+    if (x->decode && !tg_decode_is_whole(x->decode) && x->reading != TG_READ_EVENTS)
+        tell_fail(x, TG_OUT_TRUNCATED);
+    else if (x->reading == TG_READ_ERROR)
+        finish_error(x);
+    else if (x->reading == TG_READ_WHOLE)
+        finish_whole(x);
+    else
+        finish_events(x, TG_OUT_TRUNCATED);
+}
+
+static void on_fail(void *arg, tg_err err, const char *why)
+{
+    struct tg_try *t = arg;
+    struct tg_exchange *x = t->x;
+
+    t->up = NULL;
+    if (!x) {
+        free_try(t);
+        return;
+    }
+    snprintf(x->why, sizeof x->why, "%s", why ? why : "");
+    if (x->reading == TG_READ_ERROR && x->meter.head_ms)
+        finish_error(x);
+    else if (x->reading == TG_READ_EVENTS && x->meter.head_ms)
+        finish_events(x, tg_outcome_of_err(err, true));
+    else
+        tell_fail(x, tg_outcome_of_err(err, x->meter.head_ms != 0));
+}
+
+/* ---- things to do ---- */
+
+/* Nothing of a failed attempt may reach the client. */
+static void forget_attempt(struct tg_exchange *x)
+{
+    tg_buf_done(&x->whole);
+    tg_buf_reset(&x->out);
+    tg_decode_free(x->decode);
+    x->decode = NULL;
+    tg_sse_done(&x->sse);
+    tg_sse_init(&x->sse, (size_t)x->config->event_bytes, false);
+    tg_buf_reset(&x->told.message);
+    tg_buf_reset(&x->told.code);
+    tg_buf_reset(&x->told.raw);
+    x->told.status = 0;
+    x->content_told = x->finish_told = false;
+    x->retry_after_ms = -1;
+    x->why[0] = '\0';
+    x->reading = TG_READ_ERROR;
+}
+
+static struct tg_answer_names names_for(const struct tg_exchange *x)
+{
+    return (struct tg_answer_names){
+        .id = { x->id, TG_EXCHANGE_ID_LEN },
+        .model = x->endpoint->model->id,
+        .provider = x->endpoint->provider->name,
+        .created_s = x->began_wall_ms / 1000,
+    };
+}
+
+static bool prepare_answer(struct tg_exchange *x)
+{
+    struct tg_answer_names names = names_for(x);
+
+    if (x->answer)
+        tg_answer_restart(x->answer, &names);
+    else
+        x->answer = tg_answer_new(x->api, &names, x->desk->needs.tools);
+    return x->answer != NULL;
+}
+
+static bool open_upstream(struct tg_exchange *x, struct tg_attempt *a)
+{
+    struct tg_desk *desk = x->desk;
+    const struct tg_lane *lane = &x->config->lanes[x->endpoint->provider->index];
+    size_t cap = TG_EDIT_PIECES(desk->needs.members_count), count, bytes;
+    struct tg_str *pieces = tg_arena_get(&desk->arena, cap * sizeof *pieces);
+
+    if (!pieces || tg_needs_body(&desk->needs, x->endpoint, pieces, cap, &count, &bytes,
+                                 &a->dropped_params))
+        return false;
+    struct tg_upstream_request request = {
+        .method = TG_STR("POST"), .target = lane->targets[x->api], .fields = lane->fields,
+        .pieces = pieces, .pieces_count = count, .body_bytes = bytes, .has_body = true,
+    };
+    struct tg_upstream_handler handler = {
+        .on_connected = on_connected, .on_sent = on_sent, .on_head = on_head,
+        .on_body = on_body, .on_end = on_end, .on_fail = on_fail, .arg = x->try,
+    };
+    x->try->up = tg_upstream_open(tg_engine_upstreams(x->engine), &lane->origin, &request, &handler);
+    return x->try->up != NULL;
+}
+
+static bool begin_attempt(struct tg_exchange *x, uint16_t candidate)
+{
+    struct tg_attempt *a = &x->attempts[x->relay.attempts - 1];
+
+    *a = (struct tg_attempt){ .candidate = candidate, .ttft_ms = -1, .total_ms = -1 };
+    x->endpoint = x->desk->plan.all[candidate].endpoint;
+    if (x->endpoint->live)
+        atomic_fetch_add(&x->endpoint->live->in_flight, 1);
+    forget_attempt(x);
+    tg_meter_begin(&x->meter, now_of(x));
+    if (!prepare_answer(x))
+        return false;
+    x->try = tg_zalloc(sizeof *x->try);
+    if (!x->try)
+        return false;
+    x->try->x = x;
+    x->try->engine = x->engine;
+    tg_engine_remember_try(x->engine, x->try);
+    return open_upstream(x, a);
+}
+
+static void send_head(struct tg_exchange *x)
+{
+    struct tg_buf fields = { 0 };
+
+    tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, "text/event-stream");
+    tg_buf_z(&fields, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n");
+    tg_client_begin(x->client, 200, tg_buf_view(&fields));
+    tg_buf_done(&fields);
+}
+
+/* Send what was translated. May find the client full: then x may be paused,
+ * and nothing else happens here. */
+static void forward(struct tg_exchange *x)
+{
+    bool room;
+
+    if (!x->forwards || !x->out.len)
+        return;
+    room = tg_client_send(x->client, tg_buf_view(&x->out));
+    tg_buf_reset(&x->out);
+    if (x->out.cap > 4096)
+        tg_buf_done(&x->out);
+    if (!room)
+        tell_event(x, TG_EV_DOWN_FULL);
+}
+
+/* After the commit no other attempt follows: what planning and repeating
+ * needed goes, unless the ending wants to tell about it. */
+static void commit(struct tg_exchange *x)
+{
+    x->forwards = true;
+    if (x->wants_metadata || !x->desk || !x->meter.sent_ms)
+        return;
+    if (x->desk->needs.tools.kind == TG_JSON_NONE)
+        tg_buf_done(&x->body);
+    x->relay.candidates = NULL;
+    tg_engine_give_desk(x->engine, x->desk);
+    x->desk = NULL;
+}
+
+static void send_ending(struct tg_exchange *x)
+{
+    struct tg_client *client = x->client;
+    struct tg_buf metadata = { 0 }, fields = { 0 };
+    tg_err err;
+
+    tg_settle_price(x);
+    tg_reply_metadata(x, true, now_of(x), &metadata);
+    if (x->is_stream) {
+        err = tg_answer_finish(x->answer, &x->cost, tg_buf_view(&metadata), &x->out);
+    } else {
+        tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, "application/json");
+        err = tg_answer_write(x->answer, tg_buf_view(&x->whole), &x->cost, tg_buf_view(&metadata),
+                              &x->out);
+    }
+    x->client = NULL;
+    if (err || x->out.bad) {
+        struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
+        if (x->is_stream)
+            tg_client_abort(client);
+        else
+            tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+    } else if (x->is_stream) {
+        tg_client_end(client, tg_buf_view(&x->out));
+    } else {
+        tg_client_reply(client, 200, tg_buf_view(&fields), tg_buf_view(&x->out));
+    }
+    tg_buf_done(&metadata);
+    tg_buf_done(&fields);
+}
+
+static void send_error(struct tg_exchange *x, bool in_stream)
+{
+    struct tg_client *client = x->client;
+    struct tg_buf words = { 0 }, metadata = { 0 }, error = { 0 };
+    struct tg_fault f = tg_reply_failure(x, &words);
+
+    tg_reply_metadata(x, false, now_of(x), &metadata);
+    x->client = NULL;
+    if (!in_stream) {
+        tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+                       tg_buf_view(&metadata));
+    } else if (!x->answer) {
+        tg_client_abort(client);
+    } else {
+        tg_fault_put(&error, &f);
+        if (!x->forwards)
+            tg_buf_reset(&x->out);     /* of an attempt the client never saw */
+        tg_answer_fail(x->answer, tg_buf_view(&error), tg_buf_view(&metadata), &x->out);
+        tg_client_end(client, tg_buf_view(&x->out));
+    }
+    tg_buf_done(&words);
+    tg_buf_done(&metadata);
+    tg_buf_done(&error);
+}
+
+/* Perform what the relay says, in its order. */
+static void perform(struct tg_exchange *x, const struct tg_relay_todo *todo)
+{
+    unsigned what = todo->what;
+
+    if (what & TG_DO_RECORD)
+        tg_settle_attempt(x, todo->outcome, now_of(x));
+    if (what & TG_DO_CANCEL_UP)
+        cancel_try(x);
+    if ((what & TG_DO_RECORD) && x->try && !(what & TG_DO_ENDING)) {
+        /* A failed attempt is closed at once; after on_fail and on_end there
+         * is nothing left to close. */
+        cancel_try(x);
+    }
+    if (what & TG_DO_CONNECT) {
+        if (!begin_attempt(x, todo->candidate)) {
+            cancel_try(x);
+            tell_fail(x, TG_OUT_OUR_FAULT);
+            return;
+        }
+    }
+    if (what & TG_DO_SEND_HEAD)
+        send_head(x);
+    if (what & TG_DO_KEEPALIVE)
+        tg_client_send(x->client, TG_STR(": OPENROUTER PROCESSING\n\n"));
+    if (what & TG_DO_FORWARD) {
+        commit(x);
+        forward(x);
+    }
+    if (what & TG_DO_ENDING)
+        send_ending(x);
+    if (what & (TG_DO_ERROR_REPLY | TG_DO_ERROR_EVENT))
+        send_error(x, what & TG_DO_ERROR_EVENT);
+    if (what & TG_DO_PAUSE_UP && x->try && x->try->up)
+        tg_upstream_pause(x->try->up);
+    if (what & TG_DO_FINISH) {
+        tg_settle_exchange(x, now_of(x));
+        free_exchange(x);
+    } else if (what & TG_DO_RESUME_UP && x->try && x->try->up) {
+        tg_upstream_resume(x->try->up);    /* last: it may read at once */
+    }
+}
+
+static void on_timer(struct tg_timer *t)
+{
+    tell_event((struct tg_exchange *)((char *)t - offsetof(struct tg_exchange, timer)), TG_EV_TICK);
+}
+
+static void tell(struct tg_exchange *x, struct tg_relay_fact fact)
+{
+    struct tg_loop *loop = tg_engine_loop(x->engine);
+
+    fact.now_ms = tg_loop_ms(loop);
+    struct tg_relay_todo todo = tg_relay_on(&x->relay, &fact);
+    if (x->relay.state != TG_RELAY_OVER && todo.wake_at_ms != x->timer.at_ms)
+        tg_loop_at(loop, &x->timer, todo.wake_at_ms);
+    if (todo.what)
+        perform(x, &todo);
+}
+
+/* ---- life ---- */
+
+static void free_exchange(struct tg_exchange *x)
+{
+    struct tg_engine *engine = x->engine;
+
+    tg_loop_at(tg_engine_loop(engine), &x->timer, 0);
+    let_drain(x);
+    if (x->desk)
+        tg_engine_give_desk(engine, x->desk);
+    tg_answer_free(x->answer);
+    tg_decode_free(x->decode);
+    tg_sse_done(&x->sse);
+    tg_told_done(&x->told);
+    tg_buf_done(&x->body);
+    tg_buf_done(&x->whole);
+    tg_buf_done(&x->out);
+    tg_engine_forget(engine, x);
+    tg_config_drop(x->config);
+    tg_free(x);
+}
+
+void tg_pump_start(struct tg_exchange *x)
+{
+    struct tg_plan *p = &x->desk->plan;
+    size_t n = p->kept < TG_RELAY_CANDIDATES_MAX ? p->kept : TG_RELAY_CANDIDATES_MAX;
+    struct tg_relay_candidate *candidates = tg_arena_get(&x->desk->arena, n * sizeof *candidates);
+
+    x->timer.on = on_timer;
+    for (size_t i = 0; candidates && i < n; i++)
+        candidates[i] = (struct tg_relay_candidate){
+            .target = p->all[i].target, .context_length = p->all[i].endpoint->context_length };
+    if (!candidates) {
+        struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
+        tg_reply_fault(x->client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+        x->client = NULL;
+        free_exchange(x);
+        return;
+    }
+    tg_relay_init(&x->relay, candidates, (uint16_t)n, &x->config->timeouts, x->is_stream);
+    tell_event(x, TG_EV_START);
+}
+
+void tg_pump_down_gone(struct tg_exchange *x)
+{
+    x->client = NULL;
+    tell_event(x, TG_EV_DOWN_GONE);
+}
+
+void tg_pump_down_drained(struct tg_exchange *x)
+{
+    tell_event(x, TG_EV_DOWN_DRAINED);
+}

@@ -1,0 +1,134 @@
+#include "flow/settle.h"
+
+#include "base/log.h"
+#include "flow/engine.h"
+
+enum { BYTES_A_TOKEN = 4 };        /* rule of thumb where a provider gives no count */
+
+static struct tg_live_report report_of(const struct tg_exchange *x, enum tg_outcome outcome)
+{
+    struct tg_live_report r = {
+        .event = tg_outcome_rule(outcome)->health,
+        .ttft_ms = x->is_stream ? tg_meter_ttft_ms(&x->meter) : -1,
+        .output_tokens = -1,
+        .hold_ms = outcome == TG_OUT_RATE_LIMITED ? x->retry_after_ms : -1,
+    };
+
+    if (outcome == TG_OUT_OK) {
+        const struct tg_answer_facts *f = tg_answer_facts(x->answer);
+        if (x->is_stream) {
+            int64_t tokens = f->usage.completion > 0 ? f->usage.completion : f->content_events;
+            r.output_tokens = tokens - 1;
+            r.stream_ms = tg_meter_stream_ms(&x->meter);
+        }
+        r.tools = f->has_tools;
+        r.tools_bad = f->has_bad_tools;
+    }
+    return r;
+}
+
+void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t now_ms)
+{
+    struct tg_attempt *a = &x->attempts[x->relay.attempts - 1];
+    struct tg_live *live = x->endpoint->live;
+
+    a->outcome = tg_outcome_rule(outcome)->name;
+    a->ttft_ms = tg_meter_ttft_ms(&x->meter);
+    a->total_ms = (int64_t)(now_ms - x->meter.began_ms);
+    if (outcome != TG_OUT_OK)
+        x->failed_at = x->endpoint->provider->name;
+    if (live) {
+        struct tg_live_report r = report_of(x, outcome);
+        tg_live_tell(live, &r, now_ms);
+        atomic_fetch_sub(&live->in_flight, 1);
+    }
+}
+
+/* A provider that counts nothing, or zero tokens for text that is there, is
+ * counted for: by bytes, and said to be doubtful. */
+static void complete_usage(struct tg_exchange *x)
+{
+    struct tg_usage *u = tg_answer_usage(x->answer);
+    const struct tg_answer_facts *f = tg_answer_facts(x->answer);
+    int64_t completion = (int64_t)((f->content_bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
+
+    if (u->prompt < 0) {
+        u->prompt = x->prompt_tokens;
+        u->doubtful = true;
+    }
+    if (x->api == TG_API_EMBEDDINGS) {
+        u->completion = u->completion > 0 ? u->completion : 0;
+    } else if (u->completion < 0 || (u->completion == 0 && completion > 0)) {
+        u->completion = completion;
+        u->doubtful = true;
+    }
+    u->seen = true;
+    if (u->total < u->prompt + u->completion)
+        u->total = u->prompt + u->completion;
+}
+
+void tg_settle_price(struct tg_exchange *x)
+{
+    struct tg_usage *u = tg_answer_usage(x->answer);
+    struct tg_price_set prices;
+    int64_t ceiling, most;
+
+    complete_usage(x);
+    tg_price_at(&x->endpoint->price, u->prompt, (int64_t)(x->began_wall_ms / 1000), &prices);
+    /* A reported charge is believed up to what the request could have cost. */
+    most = x->max_tokens > u->completion ? x->max_tokens : u->completion;
+    ceiling = tg_price_ceiling(&prices, u->prompt > x->prompt_tokens ? u->prompt : x->prompt_tokens,
+                               most, x->images);
+    x->cost = tg_price_cost(&prices, u, x->images, ceiling > 0 ? 2 * ceiling : -1);
+}
+
+static void log_request(const struct tg_exchange *x, uint64_t now_ms)
+{
+    const struct tg_answer_facts *f = x->answer ? tg_answer_facts(x->answer) : NULL;
+    const struct tg_attempt *last =
+        x->relay.attempts ? &x->attempts[x->relay.attempts - 1] : NULL;
+    struct tg_log l;
+
+    if (!x->config->log_requests || !tg_log_open(&l, TG_LOG_INFO, "request"))
+        return;
+    tg_log_str(&l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
+    if (x->key)
+        tg_log_str(&l, "key", x->key->name);
+    if (x->endpoint) {
+        tg_log_str(&l, "model", x->endpoint->model->id);
+        tg_log_str(&l, "provider", x->endpoint->tag);
+    }
+    tg_log_bool(&l, "stream", x->is_stream);
+    tg_log_z(&l, "outcome", tg_outcome_rule(x->relay.last)->name);
+    tg_log_int(&l, "attempts", x->relay.attempts);
+    if (last)
+        tg_log_int(&l, "status", last->status);
+    if (last && x->is_stream && last->ttft_ms >= 0)
+        tg_log_int(&l, "ttft_ms", last->ttft_ms);
+    tg_log_int(&l, "total_ms", (int64_t)(now_ms - x->began_ms));
+    if (f && f->usage.seen) {
+        tg_log_int(&l, "prompt_tokens", f->usage.prompt);
+        tg_log_int(&l, "completion_tokens", f->usage.completion);
+        tg_log_int(&l, "cached_tokens", f->usage.cached > 0 ? f->usage.cached : 0);
+        tg_log_int(&l, "cost_nano", x->cost.total);
+        if (f->usage.doubtful)
+            tg_log_bool(&l, "usage_estimated", true);
+    }
+    tg_log_close(&l);
+}
+
+static void remember_session(const struct tg_exchange *x, uint64_t now_ms)
+{
+    const struct tg_usage *u = &tg_answer_facts(x->answer)->usage;
+    bool used_cache = u->cached > 0 || u->cache_write > 0;
+
+    if (x->sticky_key && x->config->live && (x->has_session_id || used_cache))
+        tg_live_sticky_set(x->config->live, x->sticky_key, x->endpoint->identity, now_ms);
+}
+
+void tg_settle_exchange(struct tg_exchange *x, uint64_t now_ms)
+{
+    if (x->relay.last == TG_OUT_OK)
+        remember_session(x, now_ms);
+    log_request(x, now_ms);
+}

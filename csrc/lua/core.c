@@ -1,0 +1,170 @@
+/* core.c -- require "tidegate.core": the C half, as Lua sees it. The whole
+ * surface is listed in docs/lua/core.md. */
+#include "lua/tgl.h"
+
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "os/file.h"
+#include "wire/fault.h"
+#include "wire/url.h"
+
+enum { FILE_BYTES_MAX = 256 << 20 };       /* of a configuration, a catalogue, a request */
+
+static int l_monotonic(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)tg_clock_ns() / 1e9);
+    return 1;
+}
+
+static int l_wall(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)tg_clock_wall_ms() / 1e3);
+    return 1;
+}
+
+static const luaL_Reg CLOCK[] = {
+    { "monotonic", l_monotonic },          /* seconds, never steps back */
+    { "wall",      l_wall },               /* seconds since 1970 UTC */
+    { NULL, NULL }
+};
+
+/* log.say(level, event, message) */
+static int l_say(lua_State *L)
+{
+    enum tg_log_level level;
+    luaL_argcheck(L, tg_log_level_of(tgl_check_str(L, 1), &level), 1, "no level of that name");
+    const char *event = luaL_checkstring(L, 2), *message = luaL_checkstring(L, 3);
+    tg_log_say(level, event, "%s", message);
+    return 0;
+}
+
+/* log.level(name): lines of this level and above from now on */
+static int l_level(lua_State *L)
+{
+    enum tg_log_level level;
+    luaL_argcheck(L, tg_log_level_of(tgl_check_str(L, 1), &level), 1, "no level of that name");
+    tg_log_setup(level, STDERR_FILENO);
+    return 0;
+}
+
+/* log.secret(text): never to be shown */
+static int l_secret(lua_State *L)
+{
+    tg_log_secret(tgl_check_str(L, 1));
+    return 0;
+}
+
+static const luaL_Reg LOG[] = {
+    { "say", l_say }, { "level", l_level }, { "secret", l_secret }, { NULL, NULL }
+};
+
+/* read_file(path) -> text | nil, err */
+static int l_read_file(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct tg_buf *b = tgl_buf(L);
+    tg_err err = tg_file_read(path, FILE_BYTES_MAX, b);
+    if (err)
+        return tgl_fail(L, err);
+    tgl_push_buf(L, b);
+    return 1;
+}
+
+/* is_url(text) -> true | nil, err with the reason */
+static int l_is_url(lua_State *L)
+{
+    struct tg_url url;
+    const char *why = NULL;
+    tg_err err = tg_url_parse(tgl_check_str(L, 1), &url, &why);
+    if (err)
+        return tgl_fail_words(L, err, tg_str_of(why));
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* url_decode(text, plus_is_space) -> text | nil, err */
+static int l_url_decode(lua_State *L)
+{
+    struct tg_str s = tgl_check_str(L, 1);
+    struct tg_buf *b = tgl_buf(L);
+    tg_err err = tg_url_decode(s, lua_toboolean(L, 2), b);
+    if (err)
+        return tgl_fail(L, err);
+    tgl_push_buf(L, b);
+    return 1;
+}
+
+/* fault(type_name, status, message) -> status, the contract's error body */
+static int l_fault(lua_State *L)
+{
+    struct tg_str name = tgl_check_str(L, 1);
+    struct tg_fault f = tg_fault_make(tg_fault_type_of(name), "");
+    luaL_argcheck(L, f.type != TG_FAULT_NONE, 1, "no error type of that name");
+    f.status = (int)luaL_checkinteger(L, 2);
+    f.message = tgl_check_str(L, 3);
+    struct tg_buf *b = tgl_buf(L);
+    tg_err err = tg_fault_put_body(b, &f, (struct tg_str){ NULL, 0 });
+    if (err)
+        return tgl_fail(L, err);
+    lua_pushinteger(L, tg_fault_status(&f));
+    tgl_push_buf(L, b);
+    return 2;
+}
+
+/* is_terminal(fd) */
+static int l_is_terminal(lua_State *L)
+{
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+/* random_seed() -> an integer nobody can guess, below 2^52 */
+static int l_random_seed(lua_State *L)
+{
+    uint64_t seed = 0;
+    if (tg_rand_secret(&seed, sizeof seed))
+        return luaL_error(L, "no random numbers from the kernel");
+    lua_pushnumber(L, (lua_Number)(seed >> 12));
+    return 1;
+}
+
+static const luaL_Reg CORE[] = {
+    { "read_file",   l_read_file },
+    { "is_url",      l_is_url },
+    { "url_decode",  l_url_decode },
+    { "fault",       l_fault },
+    { "is_terminal", l_is_terminal },
+    { "random_seed", l_random_seed },
+    { "explain",     tgl_explain },
+    { "serve",       tgl_serve },
+    { NULL, NULL }
+};
+
+__attribute__((visibility("default")))
+int luaopen_tidegate_core(lua_State *L)
+{
+    lua_newtable(L);                                     /* Stack: core */
+    tgl_functions(L, CORE);
+    lua_pushliteral(L, TG_VERSION);
+    lua_setfield(L, -2, "version");
+
+    lua_newtable(L);
+    tgl_functions(L, CLOCK);
+    lua_setfield(L, -2, "clock");
+    lua_newtable(L);
+    tgl_functions(L, LOG);
+    lua_setfield(L, -2, "log");
+
+    tgl_open_json(L);
+    lua_setfield(L, -2, "json");
+    tgl_open_catalog(L);
+    lua_setfield(L, -2, "catalog");
+    tgl_open_config(L);
+    lua_setfield(L, -2, "config");
+    tgl_open_net(L);
+    lua_setfield(L, -2, "net");
+    return 1;
+}

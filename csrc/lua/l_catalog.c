@@ -1,0 +1,355 @@
+/* l_catalog.c -- require("tidegate.core").catalog: models, endpoints, providers.
+ *
+ *     local c = catalog.new { { slug = "openai", base_url = ..., ... }, ... }
+ *     c:add(text, "catalog.json")   --> endpoints left out | nil, err
+ *     c:seal()                      --> true | nil, err
+ *     c:count()                     --> models, endpoints, providers
+ *     c:model(i)                    --> what listings need, fixed
+ *     c:live(i)                     --> per endpoint: latency, throughput, uptime
+ *     c:find(id)                    --> i | nil
+ *     c:provider(i)                 --> slug, name, about, ...
+ */
+#include "lua/l_catalog.h"
+
+#include <pthread.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "os/shm.h"
+#include "route/live.h"
+
+#define TYPE "tidegate.core.catalog"
+
+enum { LIVE_SLOTS_LEAST = 512 };
+
+/* ---- the shared region ---- */
+
+static struct tg_live_region *map_region(size_t slots)
+{
+    void *memory;
+    struct tg_live_region *region;
+    size_t bytes = tg_live_bytes(slots);
+    if (tg_shm_map(NULL, bytes, &memory))
+        return NULL;
+    if (!tg_live_attach(memory, bytes, slots, &region))
+        return region;
+    tg_shm_unmap(memory, bytes);
+    return NULL;
+}
+
+struct tg_live_region *tgl_live(size_t endpoints)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct tg_live_region *region;
+
+    /* A reload may bring more; slots that nobody touches cost no memory. */
+    size_t slots = endpoints * 2 < LIVE_SLOTS_LEAST ? LIVE_SLOTS_LEAST : endpoints * 2;
+    if (slots > TG_LIVE_SLOTS_MAX)
+        slots = TG_LIVE_SLOTS_MAX;
+    pthread_mutex_lock(&lock);
+    if (!region)
+        region = map_region(slots);
+    pthread_mutex_unlock(&lock);
+    return region;
+}
+
+/* ---- make ---- */
+
+void tgl_push_catalog(lua_State *L, struct tg_catalog *c)
+{
+    void **box = tgl_new(L, TYPE);
+    tg_catalog_hold(c);
+    *box = c;
+}
+
+struct tg_catalog *tgl_check_catalog(lua_State *L, int arg)
+{
+    return tgl_check(L, arg, TYPE);
+}
+
+/* Read the provider table on top. Views hold as long as the table does. */
+static void read_provider(lua_State *L, struct tg_provider *p)
+{
+    int t = lua_gettop(L);
+    const char *why = NULL;
+    p->slug        = tgl_field_str(L, t, "slug");
+    p->name        = tgl_field_str(L, t, "name");
+    p->wire        = tgl_field_str(L, t, "wire");
+    p->base_url    = tgl_field_str(L, t, "base_url");
+    p->key         = tgl_field_str(L, t, "key");
+    p->auth_header = tgl_field_str(L, t, "auth_header");
+    p->auth_prefix = tgl_field_str(L, t, "auth_prefix");
+    p->headers     = tgl_field_str(L, t, "headers");
+    p->proxy       = tgl_field_str(L, t, "proxy");
+    p->region      = tgl_field_str(L, t, "region");
+    p->about       = tgl_field_str(L, t, "about");
+    p->denies_data_collection = tgl_field_bool(L, t, "denies_data_collection");
+    p->zdr               = tgl_field_bool(L, t, "zdr");
+    p->wants_http2       = tgl_field_bool(L, t, "http2");
+    p->no_stream_options = tgl_field_bool(L, t, "no_stream_options");
+    if (tg_url_parse(p->base_url, &p->url, &why))
+        luaL_error(L, "base_url: %s", why);
+}
+
+static int l_new(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 1);
+    luaL_argcheck(L, n <= TG_CATALOG_PROVIDERS_MAX, 1, "too many providers");
+
+    void **box = tgl_new(L, TYPE);
+    struct tg_provider *providers = lua_newuserdata(L, (n + 1) * sizeof *providers);
+    for (size_t i = 0; i < n; i++) {
+        providers[i] = (struct tg_provider){ .index = (uint32_t)i };
+        lua_rawgeti(L, 1, (int)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        read_provider(L, &providers[i]);
+        lua_pop(L, 1);
+    }
+    *box = tg_catalog_new(providers, n);
+    if (!*box)
+        return tgl_fail(L, TG_ENOMEM);
+    lua_pop(L, 1);                                       /* Stack: providers box */
+    return 1;
+}
+
+static int l_add(lua_State *L)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    struct tg_str text = tgl_check_str(L, 2);
+    const char *name = luaL_checkstring(L, 3);
+    struct tg_buf *why = tgl_buf(L);
+    size_t skipped = 0;
+    tg_err err = tg_catalog_add(c, text, name, why, &skipped);
+    if (err)
+        return tgl_fail_words(L, err, tg_buf_view(why));
+    lua_pushinteger(L, (lua_Integer)skipped);
+    return 1;
+}
+
+/* Sealing also joins the region of live figures: a catalogue that can be asked
+ * has them. */
+static int l_seal(lua_State *L)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    tg_err err = tg_catalog_seal(c);
+    if (err)
+        return tgl_fail(L, err);
+    struct tg_live_region *region = tgl_live(c->endpoints_count);
+    err = region ? tg_catalog_join(c, region) : TG_ENOMEM;
+    if (err)
+        return tgl_fail(L, err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_finish(lua_State *L)
+{
+    void **box = tgl_box(L, 1, TYPE);
+    if (*box)
+        tg_catalog_drop(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* ---- read ---- */
+
+static int l_count(lua_State *L)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    lua_pushinteger(L, (lua_Integer)c->models_count);
+    lua_pushinteger(L, (lua_Integer)c->endpoints_count);
+    lua_pushinteger(L, (lua_Integer)c->providers_count);
+    return 3;
+}
+
+static void set_str(lua_State *L, const char *name, struct tg_str s)
+{
+    tgl_push_str(L, s);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double n)
+{
+    lua_pushnumber(L, n);
+    lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool is)
+{
+    lua_pushboolean(L, is);
+    lua_setfield(L, -2, name);
+}
+
+/* A list of the names of the bits that are set. */
+static void set_params(lua_State *L, const char *name, uint32_t bits)
+{
+    lua_newtable(L);
+    for (int i = 0, n = 0; i < TG_PARAMS; i++) {
+        if (!(bits & 1u << i))
+            continue;
+        lua_pushstring(L, tg_param_name(i));
+        lua_rawseti(L, -2, ++n);
+    }
+    lua_setfield(L, -2, name);
+}
+
+/* Dollars a unit as the catalogue's decimal string. */
+static void set_prices(lua_State *L, const struct tg_price *p)
+{
+    struct tg_price_set now;
+    tg_price_at(p, 0, (int64_t)(tg_clock_wall_ms() / 1000), &now);
+    set_number(L, "prompt_price", (double)now.femto[TG_PRICE_PROMPT] / 1e15);
+    set_number(L, "completion_price", (double)now.femto[TG_PRICE_COMPLETION] / 1e15);
+}
+
+static void push_tool_choices(lua_State *L, uint32_t bits)
+{
+    static const char *const NAMES[] = { "none", "auto", "required", "function" };
+    lua_createtable(L, 0, 4);
+    for (unsigned i = 0; i < 4; i++)
+        set_bool(L, NAMES[i], bits & 1u << i);
+}
+
+static void push_endpoint(lua_State *L, const struct tg_endpoint *e)
+{
+    lua_createtable(L, 0, 18);
+    set_str(L, "tag", e->tag);
+    set_str(L, "name", e->name);
+    set_str(L, "provider", e->provider->slug);
+    set_str(L, "provider_name", e->provider->name);
+    set_str(L, "region", e->provider->region);
+    set_str(L, "raw", e->raw.raw);
+    set_number(L, "context_length", (double)e->context_length);
+    set_number(L, "max_prompt_tokens", (double)e->max_prompt_tokens);
+    set_number(L, "max_completion_tokens", (double)e->max_completion_tokens);
+    set_number(L, "status", e->status);
+    set_bool(L, "zdr", e->zdr);
+    set_bool(L, "denies_data_collection", e->denies_data_collection);
+    set_bool(L, "distillable", e->distillable);
+    set_bool(L, "implicit_caching", e->implicit_caching);
+    set_params(L, "parameters", e->params);
+    set_prices(L, &e->price);
+    lua_pushstring(L, tg_quantization_name(e->quantization));
+    lua_setfield(L, -2, "quantization");
+    push_tool_choices(L, e->tool_choices);
+    lua_setfield(L, -2, "tool_choices");
+}
+
+static void push_model(lua_State *L, const struct tg_model *m)
+{
+    lua_createtable(L, 0, 12);
+    set_str(L, "id", m->id);
+    set_str(L, "canonical_slug", m->canonical_slug);
+    set_str(L, "name", m->name);
+    set_str(L, "raw", m->raw.raw);
+    set_number(L, "created", (double)m->created_s);
+    set_number(L, "context_length", (double)m->context_length);
+    set_bool(L, "distillable", m->distillable);
+    set_params(L, "parameters", m->params);
+    set_prices(L, &m->price);
+    lua_createtable(L, (int)m->endpoints_count, 0);
+    for (size_t i = 0; i < m->endpoints_count; i++) {
+        push_endpoint(L, &m->endpoints[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_setfield(L, -2, "endpoints");
+}
+
+static const struct tg_model *check_model(lua_State *L, int arg)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    lua_Integer i = luaL_checkinteger(L, arg);
+    luaL_argcheck(L, i >= 1 && (size_t)i <= c->models_count, arg, "no such model");
+    return &c->models[i - 1];
+}
+
+static int l_model(lua_State *L)
+{
+    push_model(L, check_model(L, 2));
+    return 1;
+}
+
+static void set_quantiles(lua_State *L, const char *name, struct tg_window *w, bool lower_tail,
+                          double scale, uint64_t now_ms)
+{
+    struct tg_quantiles q;
+    tg_window_read(w, lower_tail, now_ms, &q);
+    if (!q.samples)
+        return;
+    lua_createtable(L, 0, 4);
+    set_number(L, "p50", q.p50 * scale);
+    set_number(L, "p75", q.p75 * scale);
+    set_number(L, "p90", q.p90 * scale);
+    set_number(L, "p99", q.p99 * scale);
+    lua_setfield(L, -2, name);
+}
+
+/* A share of 0 to 1; nothing when there was too little traffic. */
+static void set_share(lua_State *L, const char *name, double share)
+{
+    if (share >= 0)
+        set_number(L, name, share);
+}
+
+static void push_live(lua_State *L, struct tg_live *l, uint64_t now_ms)
+{
+    lua_newtable(L);
+    if (!l)
+        return;
+    set_quantiles(L, "latency_ms", &l->ttft, false, 1, now_ms);
+    set_quantiles(L, "throughput", &l->throughput, true, 1e-3, now_ms);
+    set_share(L, "uptime_5m", tg_health_uptime_5m(&l->health, now_ms));
+    set_share(L, "uptime_30m", tg_health_uptime_30m(&l->health, now_ms));
+    set_share(L, "uptime_1d", tg_health_uptime_1d(&l->health, now_ms));
+}
+
+static int l_live(lua_State *L)
+{
+    const struct tg_model *m = check_model(L, 2);
+    uint64_t now_ms = tg_clock_ms();
+    lua_createtable(L, (int)m->endpoints_count, 0);
+    for (size_t i = 0; i < m->endpoints_count; i++) {
+        push_live(L, m->endpoints[i].live, now_ms);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+static int l_find(lua_State *L)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    const struct tg_model *m = tg_catalog_find(c, tgl_check_str(L, 2));
+    if (!m)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)m->index + 1);
+    return 1;
+}
+
+static int l_provider(lua_State *L)
+{
+    struct tg_catalog *c = tgl_check_catalog(L, 1);
+    lua_Integer i = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, i >= 1 && (size_t)i <= c->providers_count, 2, "no such provider");
+    const struct tg_provider *p = &c->providers[i - 1];
+    lua_createtable(L, 0, 6);
+    set_str(L, "slug", p->slug);
+    set_str(L, "name", p->name);
+    set_str(L, "base_url", p->base_url);
+    set_str(L, "region", p->region);
+    set_str(L, "about", p->about);
+    return 1;
+}
+
+static const luaL_Reg METHODS[] = {
+    { "add", l_add }, { "seal", l_seal }, { "count", l_count }, { "model", l_model },
+    { "live", l_live }, { "find", l_find }, { "provider", l_provider }, { NULL, NULL }
+};
+
+int tgl_open_catalog(lua_State *L)
+{
+    tgl_type(L, TYPE, METHODS, l_finish);
+    lua_newtable(L);
+    lua_pushcfunction(L, l_new);
+    lua_setfield(L, -2, "new");
+    return 1;
+}

@@ -1,0 +1,89 @@
+/* l_explain.c -- require("tidegate.core").explain(catalog, body, options)
+ *   --> text | nil, err, text
+ *
+ * The decision for one request body, without asking anybody: the code that
+ * decides in production, with the time and the seed of `options`: `api`
+ * ("chat", "completions", "embeddings"), `seed`, `wall_s`. When nothing is left
+ * the text still lists what was dropped and why. */
+#include "lua/l_catalog.h"
+
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "route/explain.h"
+
+/* Everything one explanation needs, in a userdata that the collector frees. */
+struct work {
+    struct tg_arena arena;
+    struct tg_needs needs;
+    struct tg_plan  plan;
+    struct tg_fault fault;
+};
+
+static int l_work_finish(lua_State *L)
+{
+    struct work *w = lua_touserdata(L, 1);
+    tg_arena_done(&w->arena);
+    return 0;
+}
+
+static struct work *new_work(lua_State *L)
+{
+    struct work *w = lua_newuserdata(L, sizeof *w);
+    memset(w, 0, sizeof *w);
+    tg_arena_init(&w->arena, 64 << 10);
+    if (luaL_newmetatable(L, "tidegate.core.explain")) {
+        lua_pushcfunction(L, l_work_finish);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return w;
+}
+
+static enum tg_api check_api(lua_State *L, struct tg_str name)
+{
+    if (!name.len || tg_str_is(name, "chat"))
+        return TG_API_CHAT;
+    if (tg_str_is(name, "completions"))
+        return TG_API_COMPLETIONS;
+    if (tg_str_is(name, "embeddings"))
+        return TG_API_EMBEDDINGS;
+    return (enum tg_api)luaL_error(L, "api: chat, completions or embeddings expected");
+}
+
+/* nil, the error in the client's words, and the text where there is one */
+static int fail(lua_State *L, tg_err err, const struct tg_fault *f, const struct tg_buf *text)
+{
+    tgl_fail_words(L, err, f->message.len ? f->message : tg_str_of(tg_err_text(err)));
+    lua_pushinteger(L, f->type == TG_FAULT_NONE ? 500 : tg_fault_status(f));
+    lua_setfield(L, -2, "status");
+    tgl_push_buf(L, text);
+    return 3;
+}
+
+int tgl_explain(lua_State *L)
+{
+    struct tg_catalog *catalog = tgl_check_catalog(L, 1);
+    struct tg_str body = tgl_check_str(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    enum tg_api api = check_api(L, tgl_field_str(L, 3, "api"));
+    uint64_t seed = (uint64_t)tgl_field_number(L, 3, "seed", 1);
+    int64_t wall_s = (int64_t)tgl_field_number(L, 3, "wall_s", (double)(tg_clock_wall_ms() / 1000));
+    uint64_t now_ms = tg_clock_ms();
+
+    struct work *w = new_work(L);
+    struct tg_buf *text = tgl_buf(L);
+    tg_err err = tg_needs_read(&w->needs, api, body, NULL, catalog, wall_s, seed, &w->arena,
+                               &w->fault);
+    if (err)
+        return fail(L, err, &w->fault, text);
+    err = tg_plan_make(&w->plan, &w->needs, tgl_live(catalog->endpoints_count), now_ms, &w->arena,
+                       &w->fault);
+    if (err && err != TG_ENOTFOUND)
+        return fail(L, err, &w->fault, text);
+    tg_explain_text(text, &w->plan, now_ms);
+    if (err)
+        return fail(L, err, &w->fault, text);
+    tgl_push_buf(L, text);
+    return 1;
+}

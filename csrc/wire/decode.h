@@ -16,8 +16,9 @@ enum {
 
 struct tg_decode;      /* all of it opaque */
 
-/* The coding a Content-Encoding value names; false for one we do not know. An
- * empty value and "identity" are TG_CODING_NONE. */
+/* The coding a Content-Encoding value names; false for one we do not know and
+ * for a list. An empty value and "identity" are TG_CODING_NONE. "deflate" is
+ * taken with and without zlib's header. */
 bool tg_coding_of(struct tg_str content_encoding, enum tg_coding *out);
 
 /* NULL when out of memory. The caller owns it. */
@@ -26,10 +27,11 @@ void tg_decode_free(struct tg_decode *d);
 
 /* Decode `in` and append to `out`, everything that can be decoded now.
  * TG_ETOOBIG for a bomb (see the limits) or once `out` would pass `out_max`
- * bytes, TG_EINVAL for broken data. Concatenated gzip members are fine. */
+ * bytes, TG_EINVAL for broken data and for bytes behind its end. Concatenated
+ * gzip members are fine. After an error each further call says the same. */
 tg_err tg_decode_feed(struct tg_decode *d, struct tg_str in, size_t out_max, struct tg_buf *out);
 
-/* At the end of the body: was the coded stream whole? */
+/* At the end of the body: was the coded stream whole? An empty one is not. */
 bool tg_decode_is_whole(const struct tg_decode *d);
 
 #endif

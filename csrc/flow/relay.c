@@ -319,6 +319,12 @@ static struct tg_relay_todo on_down_drained(struct tg_relay *r, uint64_t now)
     return (struct tg_relay_todo){ .what = TG_DO_RESUME_UP };
 }
 
+/* Between two attempts nobody is there to say anything. */
+static bool is_about_upstream(enum tg_relay_event e)
+{
+    return e >= TG_EV_UP_CONNECTED && e <= TG_EV_UP_FAIL;
+}
+
 static struct tg_relay_todo hear(struct tg_relay *r, const struct tg_relay_fact *f)
 {
     switch (f->event) {
@@ -364,9 +370,12 @@ static uint64_t next_deadline(const struct tg_relay *r)
 
 struct tg_relay_todo tg_relay_on(struct tg_relay *r, const struct tg_relay_fact *fact)
 {
+    struct tg_relay_todo todo = nothing();
+
     if (r->state == TG_RELAY_OVER)
-        return nothing();
-    struct tg_relay_todo todo = hear(r, fact);
+        return todo;
+    if (r->state != TG_RELAY_WAITING || !is_about_upstream(fact->event))
+        todo = hear(r, fact);
     todo.wake_at_ms = next_deadline(r);
     return todo;
 }

@@ -12,7 +12,7 @@
  *     on_end         the body was whole: `up` is over, and freed
  *     on_fail        it was not: `up` is over, and freed
  *
- * Handlers are called from the loop, never from inside tg_upstream_open(). A
+ * Handlers are called from the loop, never from inside a function of this file. A
  * handler may pause, resume or cancel; after on_end, on_fail and
  * tg_upstream_cancel() nothing is called again and the pointer is dead.
  * No timers run here: the caller holds the clock and cancels. */
@@ -51,15 +51,15 @@ struct tg_upstream_request {
     struct tg_str method;            /* "POST" */
     struct tg_str target;            /* path and query */
     struct tg_str fields;            /* "Name: value\r\n"..., with Host, without framing fields */
-    const struct tg_str *pieces;     /* the body; views must hold until the request was sent, */
-    size_t        pieces_count;      /* told by on_sent, or is over */
+    const struct tg_str *pieces;     /* the body; its bytes must hold until on_sent or the end */
+    size_t        pieces_count;      /* at most TG_UPSTREAM_PIECES_MAX; the array is copied */
     size_t        body_bytes;
     bool          has_body;
 };
 
 struct tg_upstream_handler {
     void (*on_connected)(void *arg, bool reused);          /* may be NULL */
-    void (*on_sent)(void *arg);                            /* whole request written; may be NULL */
+    void (*on_sent)(void *arg);                            /* may be NULL; see below */
     void (*on_head)(void *arg, const struct tg_http1_head *head);
     void (*on_body)(void *arg, struct tg_str bytes);
     void (*on_end)(void *arg);
@@ -67,8 +67,12 @@ struct tg_upstream_handler {
     void *arg;
 };
 
+/* on_connected is called once. on_sent: the whole request was written and will
+ * not be needed again; on a kept connection that is known with the first byte
+ * of the answer. An answer may come, and end, before the request was sent. */
+
 struct tg_upstreams *tg_upstreams_new(struct tg_loop *loop, struct tg_tls_context *tls);
-/* Cancels what is under way, closes what is kept. */
+/* Cancels what is under way, closes what is kept. Not from a handler. */
 void tg_upstreams_free(struct tg_upstreams *set);
 
 /* Connections kept and in use, for tests and metrics. */

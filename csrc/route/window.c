@@ -133,6 +133,13 @@ static uint64_t advance(struct tg_window *w, uint64_t epoch)
 
 /* ---- add ---- */
 
+static double unit_of(struct tg_window *w)
+{
+    uint32_t unit = PEEK(&w->unit);
+
+    return unit ? unit : 1;
+}
+
 static void mark(struct tg_window *w, size_t s, uint32_t bits)
 {
     if ((atomic_load(&w->touched[s]) & bits) != bits)
@@ -142,7 +149,7 @@ static void mark(struct tg_window *w, size_t s, uint32_t bits)
 void tg_window_add(struct tg_window *w, double value, uint64_t now_ms)
 {
     size_t s = (size_t)(advance(w, epoch_of(now_ms)) % TG_WINDOW_SLICES);
-    uint32_t bucket = tg_sketch_bucket(value), bits = 1u << bucket / TG_WINDOW_GROUP;
+    uint32_t bucket = tg_sketch_bucket(value / unit_of(w)), bits = 1u << bucket / TG_WINDOW_GROUP;
 
     if (PEEK(&w->touched[s]) & FULL)
         return;
@@ -217,8 +224,8 @@ void tg_window_read(struct tg_window *w, bool lower_tail, uint64_t now_ms, struc
     if (c.samples == 0)
         return;
     out->samples = c.samples < UINT32_MAX ? (uint32_t)c.samples : UINT32_MAX;
-    out->p50 = quantile(&c, lower_tail, 50);
-    out->p75 = quantile(&c, lower_tail, 75);
-    out->p90 = quantile(&c, lower_tail, 90);
-    out->p99 = quantile(&c, lower_tail, 99);
+    out->p50 = quantile(&c, lower_tail, 50) * unit_of(w);
+    out->p75 = quantile(&c, lower_tail, 75) * unit_of(w);
+    out->p90 = quantile(&c, lower_tail, 90) * unit_of(w);
+    out->p99 = quantile(&c, lower_tail, 99) * unit_of(w);
 }

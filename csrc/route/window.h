@@ -43,6 +43,7 @@ struct tg_window {
     _Atomic uint64_t epoch;            /* number of the newest slice, from 1; 0: never used */
     _Atomic uint64_t claimed;          /* epoch of the last rotation begun */
     _Atomic uint64_t rebuilt;          /* epoch of the last rebuild */
+    _Atomic uint32_t unit;             /* counted in; 0 is 1. Set before the first value */
     _Atomic uint32_t touched[TG_WINDOW_SLICES];    /* groups with values; bit 31: full */
     _Atomic uint32_t total[TG_SKETCH_BUCKETS];
     _Atomic uint16_t slice[TG_WINDOW_SLICES][TG_SKETCH_BUCKETS];
@@ -53,7 +54,7 @@ struct tg_quantiles {
     double   p50, p75, p90, p99;       /* 0 without samples */
 };
 
-/* Add one value (clamped to the sketch's range). `now_ms` may lie a little
+/* Add one value, clamped to the sketch's range times the unit. `now_ms` may lie a little
  * before another writer's: the value then goes into the newest slice. */
 void tg_window_add(struct tg_window *w, double value, uint64_t now_ms);
 

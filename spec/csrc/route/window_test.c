@@ -249,6 +249,19 @@ TEST("a full bucket closes its slice to all values alike; the next slice counts 
     tg_free(w);
 }
 
+TEST("a unit moves the range: larger values are told apart, those below it are not")
+{
+    struct tg_window *w = window_new();
+    w->unit = 16;
+    tg_window_add(w, 2.5e6, START);
+    CHECK(is_near(latency(w, START).p50, 2.5e6));
+    for (int i = 0; i < 8; i++)
+        tg_window_add(w, 3, START);
+    CHECK(is_near(latency(w, START).p50, 16));
+    CHECK(is_near(latency(w, START).p99, 2.5e6));
+    tg_free(w);
+}
+
 /* ---- processes that die ---- */
 
 TEST("a total left too high by a writer's death is put right within a minute")

@@ -15,6 +15,7 @@
 #ifndef TG_SSE_H
 #define TG_SSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/buf.h"
 #include "base/err.h"
@@ -30,31 +31,42 @@ struct tg_sse_event {
 };
 
 /* Held by its owner; fields are private. Holds no memory between whole
- * events: an idle stream costs the struct. */
+ * events but for the last event id: an idle stream costs the struct. */
 struct tg_sse {
     size_t        limit;
     struct tg_str fed;         /* not yet consumed, borrowed from the caller */
+    struct tg_str data, name;  /* of the event so far: in `fed`, `line` or held */
     struct tg_buf line;        /* a line that began in an earlier feed */
-    struct tg_buf data, name, id;
-    bool          skip_lf, started, has_data, handed_out, wants_comments;
-    unsigned      bom;         /* bytes of a byte-order mark seen so far */
-    struct tg_str borrowed;    /* the single data line, when it needs no copy */
+    struct tg_buf data_held, name_held, id;
+    tg_err        err;         /* it failed; nothing more comes */
+    bool          wants_comments;
+    bool          started;     /* the first line, and so the byte-order mark, is over */
+    bool          skip_lf;     /* a '\n' here belongs to the '\r' before it */
+    bool          line_done;   /* `line` is whole and was used */
+    bool          drops_line;  /* inside a comment that nobody wants */
+    bool          in_event;    /* a line came since the last blank one */
+    bool          has_data;
 };
 
-/* A reader that refuses to hold more than `limit` bytes of one event. */
+/* A reader that refuses events of more than `limit` bytes: name, id, data so
+ * far and the line being read. What it refuses does not depend on how the
+ * input is cut. Comments count only where they are wanted. */
 void tg_sse_init(struct tg_sse *r, size_t limit, bool wants_comments);
 void tg_sse_done(struct tg_sse *r);
 
 /* Lend it bytes; they must stay in place until tg_sse_next() said TG_AGAIN,
- * which copies what is left over. */
+ * which copies what is left over. Not before it said so may more be fed. An
+ * error that tg_sse_next() gave is given again. */
 tg_err tg_sse_feed(struct tg_sse *r, struct tg_str bytes);
 
 /* Take the next whole event. TG_AGAIN when none is complete yet, TG_ETOOBIG
- * once an unfinished event passes the limit. */
+ * once an event passes the limit, TG_ENOMEM; after one of these two nothing
+ * more comes. An event that lies whole in the bytes fed, with one data line,
+ * is not copied. */
 tg_err tg_sse_next(struct tg_sse *r, struct tg_sse_event *ev);
 
-/* Did the stream stop inside an event (bytes without their blank line)?
- * Asked at the end of the stream. */
+/* Did the stream stop inside an event (bytes without their blank line)? Not
+ * so inside a comment. Asked at the end of the stream, after TG_AGAIN. */
 bool tg_sse_is_cut(const struct tg_sse *r);
 
 #endif

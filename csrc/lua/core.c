@@ -2,6 +2,7 @@
  * surface is listed in docs/lua/core.md. */
 #include "lua/tgl.h"
 
+#include <sched.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/hash.h"
@@ -121,6 +122,14 @@ static int l_is_terminal(lua_State *L)
     return 1;
 }
 
+/* cpu_count() -> how many cores this process may use */
+static int l_cpu_count(lua_State *L)
+{
+    cpu_set_t set;
+    lua_pushinteger(L, sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set));
+    return 1;
+}
+
 /* random_seed() -> an integer nobody can guess, below 2^52 */
 static int l_random_seed(lua_State *L)
 {
@@ -138,8 +147,10 @@ static const luaL_Reg CORE[] = {
     { "fault",       l_fault },
     { "is_terminal", l_is_terminal },
     { "random_seed", l_random_seed },
+    { "cpu_count",   l_cpu_count },
     { "explain",     tgl_explain },
     { "serve",       tgl_serve },
+    { "thread",      tgl_thread },
     { NULL, NULL }
 };
 

@@ -92,8 +92,9 @@ int tgl_open_catalog(lua_State *L);
 int tgl_open_config(lua_State *L);
 int tgl_open_net(lua_State *L);
 
-/* `serve` and `explain`, plain functions of the core. */
+/* Plain functions of the core. */
 int tgl_serve(lua_State *L);
+int tgl_thread(lua_State *L);
 int tgl_explain(lua_State *L);
 
 #endif

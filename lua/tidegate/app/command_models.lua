@@ -1,0 +1,60 @@
+--- tidegate models: what can be asked for.
+
+local load = require "tidegate.app.load"
+
+local command = {
+  summary = "list models, endpoints and prices",
+  arguments = { "[CONFIG]", "[WORDS]" },
+  options = {
+    { name = "endpoints", doc = "a line for every endpoint" },
+  },
+  doc = [[
+Lists the models of the configuration with the cheapest price in dollars per
+million tokens; with WORDS, those whose id contains them.]],
+}
+
+local function price(n)
+  return ("%.3f"):format(n * 1e6):gsub("0+$", ""):gsub("%.$", "")
+end
+
+local function cheapest(model)
+  local best = model
+  for _, endpoint in ipairs(model.endpoints) do
+    if best == model or endpoint.prompt_price + endpoint.completion_price
+        < best.prompt_price + best.completion_price then
+      best = endpoint
+    end
+  end
+  return best
+end
+
+local function row(name, context, priced, rest)
+  return ("%-46s %9d  %8s %8s  %s\n"):format(name, context, price(priced.prompt_price),
+    price(priced.completion_price), rest)
+end
+
+local function providers_of(model)
+  local names = {}
+  for i, endpoint in ipairs(model.endpoints) do names[i] = endpoint.tag end
+  return table.concat(names, " ")
+end
+
+function command.run(given)
+  local path, words = given[1], given[2]
+  if path and not path:find("%.lua$") and not words then path, words = nil, path end
+  local settings, mistakes = load.all(path)
+  if not settings then return load.complain(mistakes) end
+  io.stdout:write(("%-46s %9s  %8s %8s  %s\n"):format("model", "context", "$ in/M", "$ out/M", "endpoints"))
+  for i = 1, (settings.catalog:count()) do
+    local model = settings.catalog:model(i)
+    if not words or model.id:find(words, 1, true) then
+      io.stdout:write(row(model.id, model.context_length, cheapest(model), providers_of(model)))
+      for _, endpoint in ipairs(given.endpoints and model.endpoints or {}) do
+        io.stdout:write(row("  " .. endpoint.tag, endpoint.context_length, endpoint,
+          endpoint.quantization ~= "unknown" and endpoint.quantization or ""))
+      end
+    end
+  end
+end
+
+return command

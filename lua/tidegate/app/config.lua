@@ -1,0 +1,338 @@
+--- Read the configuration, its catalogues and keys, and make a snapshot of them.
+--
+--     local settings, err = config.load("tidegate.lua", { listen = ":80" })
+--     local snapshot = config.snapshot(settings)
+--
+-- Every message begins with file:line. What is read here decides nothing about
+-- requests; it is handed to the core whole.
+
+local core      = require "tidegate.core"
+local builtin   = require "tidegate.providers"
+local error_of  = require "tidegate.base.error"
+local positions = require "tidegate.app.positions"
+local sandbox   = require "tidegate.app.sandbox"
+local schema    = require "tidegate.app.schema"
+local shipped   = require "tidegate.app.shipped"
+local wires     = require "tidegate.wire.wires"
+
+local unpack = rawget(_G, "unpack") or table.unpack
+
+local config = {}
+
+local DEFAULTS = {}
+for _, field in ipairs(schema.config) do DEFAULTS[field.name] = field.default end
+
+-- ---- where things stand ----
+
+-- The line of a path of keys; of what holds it when it is not written itself.
+local function line_of(root, path)
+  local node, line = root, root.line
+  for _, step in ipairs(path) do
+    node = type(step) == "number" and (node.items or {})[step] or (node.fields or {})[step]
+    if not node then break end
+    line = node.line
+  end
+  return line
+end
+
+local function node_at(root, ...)
+  local node = root
+  for _, step in ipairs { ... } do
+    local steps = type(step) == "number" and node.items or node.fields
+    node = steps and steps[step]
+    if not node then return nil end
+  end
+  return node
+end
+
+-- ---- providers ----
+
+local INHERITED = { "name", "wire", "base_url", "key", "data_collection", "zdr", "region", "about" }
+
+-- "groq", or a table without base_url: the built-in provider of that slug.
+local function completed(given, env)
+  if type(given) == "string" then given = { slug = given, key = nil, is_short = true } end
+  local known = not given.base_url and builtin.find(given.slug)
+  local p = {}
+  for name, value in pairs(given) do p[name] = value end
+  if not known then return p end
+  for _, name in ipairs(INHERITED) do
+    if p[name] == nil then p[name] = known[name] end
+  end
+  if given.is_short and known.env then
+    p.key = env(known.env)
+    p.missing_env = p.key == nil and known.env or nil
+  end
+  return p
+end
+
+local function header_lines(headers)
+  local names, out = {}, {}
+  for name in pairs(headers or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do out[#out + 1] = name .. ": " .. headers[name] .. "\r\n" end
+  return table.concat(out)
+end
+
+-- As struct tg_provider wants it.
+local function for_core(p)
+  local wire = wires[p.wire or "openai-chat"]
+  return {
+    slug = p.slug, name = p.name or p.slug, wire = wire.speaks, base_url = p.base_url,
+    key = p.key or nil, auth_header = wire.auth_header, auth_prefix = wire.auth_prefix,
+    headers = header_lines(p.headers), proxy = p.proxy, region = p.region,
+    about = p.about and core.json.encode(p.about),
+    denies_data_collection = p.data_collection == "deny" or p.zdr == true, zdr = p.zdr,
+    http2 = p.http2, no_stream_options = p.stream_options == false,
+  }
+end
+
+-- Is this provider's key meant to be there although it is nil? `key = env "X"`
+-- is written in its table; a table that is made by a program has no place in
+-- the source, and then any unset variable is reason enough.
+local function lacks_key(p, node, missing)
+  if p.key ~= nil then return false end
+  if p.missing_env then return true end
+  if node and node.fields then return node.fields.key ~= nil end
+  return #missing > 0
+end
+
+local function check_url(p, name)
+  local ok, why = core.is_url(p[name])
+  if not ok then return ("providers: %s of %s: %s"):format(name, p.slug, tostring(why)) end
+end
+
+-- The providers that take part, and what is told about the others.
+local function read_providers(file)
+  local taking_part, notes, seen = {}, {}, {}
+  for i, given in ipairs(file.value.providers or {}) do
+    local function bad(...)
+      return nil, file:complain({ "providers", i }, string.format(...))
+    end
+    local p = completed(given, file.env)
+    if type(given) == "string" and not builtin.find(given) then
+      return bad("providers[%d]: no built-in provider is called %s; they are %s", i, given,
+        table.concat(builtin.slugs, ", "))
+    end
+    if not p.base_url then return bad("providers[%d]: missing key base_url", i) end
+    if seen[p.slug] then return bad("providers[%d]: there are two providers %s", i, p.slug) end
+    seen[p.slug] = true
+    local why = check_url(p, "base_url") or p.proxy and check_url(p, "proxy")
+    if why then return bad("%s", why) end
+    if lacks_key(p, node_at(file.root, "providers", i), file.missing) then
+      notes[#notes + 1] = ("provider %s is left out: its key is not set"):format(p.slug)
+    else
+      taking_part[#taking_part + 1] = for_core(p)
+      if type(p.key) == "string" then core.log.secret(p.key) end
+    end
+  end
+  return taking_part, notes
+end
+
+-- ---- keys ----
+
+-- "sk-tg-v1-0e6...1c96": enough to tell keys apart.
+local function label_of(text)
+  if #text < 16 then return text:sub(1, 2) .. "..." end
+  local from = text:match("^sk%-[%w]+%-v1%-()") or text:match("^sk%-()") or 1
+  return text:sub(1, from + 2) .. "..." .. text:sub(-4)
+end
+
+local function read_keys(file)
+  local keys, seen = {}, {}
+  for i, given in ipairs(file.value.keys or {}) do
+    local text = given.key
+    if seen[text] then
+      return nil, file:complain({ "keys", i }, ("keys[%d]: the same key as %s"):format(i, seen[text]))
+    end
+    seen[text] = given.name
+    keys[i] = { name = given.name, key = text, label = label_of(text) }
+    core.log.secret(text)
+  end
+  return keys
+end
+
+-- ---- addresses ----
+
+local function is_loopback(listen)
+  local host = listen:match("^%[(.*)%]:%d+$") or listen:match("^(.*):%d+$")
+  return host == "localhost" or host == "::1" or (host or ""):find("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+local function check_open(file, settings)
+  if settings.auth ~= "none" or is_loopback(settings.listen) then return nil end
+  return file:complain({ "auth" }, ('auth = "none" lets everybody in who reaches %s; it is accepted '
+    .. 'on loopback only. Listen on 127.0.0.1, or use auth = "keys"'):format(settings.listen))
+end
+
+-- ---- the file ----
+
+local file_mt = {}
+file_mt.__index = file_mt
+
+function file_mt:complain(path, message)
+  return error_of("invalid", ("%s:%d: %s"):format(self.name, line_of(self.root, path), message))
+end
+
+-- A key whose `key = env "X"` found nothing: say so rather than "missing key".
+local function explain_nil(file, bad)
+  local step = bad.message:match("missing key (%w+)$")
+  local node = step and node_at(file.root, unpack(bad.path))
+  if node and node.fields and node.fields[step] then
+    bad.path[#bad.path + 1] = step
+    bad.message = schema.said(bad.path) .. ": is nil" .. (file.missing[1]
+      and "; not set in the environment: " .. table.concat(file.missing, ", ") or "")
+  end
+  return bad
+end
+
+local function new_file(name, getenv)
+  local file = setmetatable({ name = name, missing = {}, root = { line = 1 } }, file_mt)
+  function file.env(variable)
+    if type(variable) ~= "string" then error("env: the name of a variable expected", 2) end
+    local value = getenv(variable)
+    if value and value ~= "" then return value end
+    file.missing[#file.missing + 1] = variable
+  end
+  return file
+end
+
+local function run_file(file)
+  local text, why = core.read_file(file.name)
+  if not text then return error_of("unreadable", ("%s: %s"):format(file.name, tostring(why))) end
+  local value, bad = sandbox.run(text, file.name, { env = file.env })
+  if bad then return bad end
+  file.root = positions.read(text)
+  if type(value) ~= "table" then
+    return file:complain({}, "a configuration returns a table, this one a " .. type(value))
+  end
+  file.value = value
+end
+
+local function check_file(file)
+  local bad = schema.check_config(file.value)
+  if bad then
+    bad = explain_nil(file, bad)
+    return file:complain(bad.path, bad.message)
+  end
+end
+
+local function scaled(given, defaults, factor, suffix)
+  local out = {}
+  for _, field in ipairs(defaults) do
+    local value = given and given[field.name]
+    if value == nil then value = field.default end
+    out[field.name .. suffix] = value * factor
+  end
+  return out
+end
+
+local function fields_of(name)
+  for _, field in ipairs(schema.config) do
+    if field.name == name then return field.fields end
+  end
+end
+
+local function directory_of(path)
+  return path:match("^(.*/)[^/]*$") or ""
+end
+
+local function list_of(value)
+  return type(value) == "string" and { value } or value
+end
+
+-- What the file says, with defaults, in the core's units.
+local function settings_of(file, overrides)
+  local v = file.value
+  local function setting(name)
+    if overrides[name] ~= nil then return overrides[name] end
+    if v[name] ~= nil then return v[name] end
+    return DEFAULTS[name]
+  end
+  local settings = {
+    listen = setting "listen", workers = setting "workers", auth = setting "auth", log = setting "log",
+    timeouts = scaled(v.timeouts, fields_of "timeouts", 1000, "_ms"),
+    limits = scaled(v.limits, fields_of "limits", 1, ""),
+    catalogs = list_of(setting "catalog"), directory = directory_of(file.name), notes = {},
+  }
+  local bad = check_open(file, settings)
+  if bad then return nil, bad end
+  if v.store then
+    settings.notes[#settings.notes + 1] = "store is accepted and not used yet: there are no accounts to keep"
+  end
+  return settings
+end
+
+--- Read a configuration file and check it; catalogues are read by
+-- config.catalog().
+-- @tparam string|table source  a path, or the table that a file would return
+-- @tparam ?table overrides  `listen`, `workers` of the command line
+-- @tparam ?function getenv  default os.getenv
+function config.load(source, overrides, getenv)
+  local is_table = type(source) == "table"
+  local file = new_file(is_table and "built-in configuration" or source, getenv or os.getenv)
+  file.value = is_table and source or nil
+  local err = not is_table and run_file(file) or check_file(file)
+  if err then return nil, err end
+  local settings
+  settings, err = settings_of(file, overrides or {})
+  if not settings then return nil, err end
+  local notes
+  settings.providers, notes = read_providers(file)
+  if not settings.providers then return nil, notes end
+  for _, note in ipairs(notes) do settings.notes[#settings.notes + 1] = note end
+  settings.keys, err = read_keys(file)
+  if not settings.keys then return nil, err end
+  if settings.auth == "keys" and not settings.keys[1] then
+    settings.notes[#settings.notes + 1] = 'auth is "keys" and there are no keys: every request will be refused'
+  end
+  return settings
+end
+
+-- ---- catalogues ----
+
+local function add_catalog(catalog, settings, name)
+  if name == shipped.NAME then
+    local text = shipped.text(settings.providers)
+    return catalog:add(text, name)
+  end
+  local path = name:sub(1, 1) == "/" and name or settings.directory .. name
+  local text, why = core.read_file(path)
+  if not text then return nil, error_of("unreadable", ("%s:1: %s"):format(path, tostring(why))) end
+  return catalog:add(text, path)
+end
+
+--- Read the catalogues that the settings name, and seal what comes of them.
+-- @treturn ?catalog
+-- @treturn table  the first mistake of each file, when there are any
+function config.catalog(settings)
+  local catalog, err = core.catalog.new(settings.providers)
+  if not catalog then return nil, { err } end
+  local mistakes = {}
+  for _, name in ipairs(settings.catalogs) do
+    local skipped, why = add_catalog(catalog, settings, name)
+    if not skipped then
+      mistakes[#mistakes + 1] = why
+    elseif skipped > 0 then
+      settings.notes[#settings.notes + 1] = ("%s: %d endpoints of providers that take no part"):format(name, skipped)
+    end
+  end
+  if mistakes[1] then return nil, mistakes end
+  local sealed
+  sealed, err = catalog:seal()
+  if not sealed then return nil, { err } end
+  return catalog, mistakes
+end
+
+--- The immutable snapshot that engines work under.
+function config.snapshot(settings, catalog)
+  return core.config({
+    listen = settings.listen, workers = settings.workers or core.cpu_count(),
+    is_open = settings.auth == "none", keys = settings.keys, timeouts = settings.timeouts,
+    body_bytes = settings.limits.body, answer_bytes = settings.limits.answer,
+    event_bytes = settings.limits.event, connections = settings.limits.connections,
+    log_requests = settings.log == "debug" or settings.log == "info",
+  }, catalog)
+end
+
+return config

@@ -1,0 +1,10 @@
+return {
+  slug = "ollama",
+  name = "Ollama",
+  wire = "openai-chat",
+  base_url = "http://127.0.0.1:11434/v1",
+  key = false,
+  -- Your own machine.
+  data_collection = "deny",
+  zdr = true,
+}

@@ -1,0 +1,10 @@
+return {
+  slug = "vllm",
+  name = "vLLM",
+  wire = "openai-chat",
+  base_url = "http://127.0.0.1:8000/v1",
+  key = false,
+  -- Your own machine.
+  data_collection = "deny",
+  zdr = true,
+}

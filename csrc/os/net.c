@@ -222,14 +222,24 @@ tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from)
 
 /* ---- connecting ---- */
 
-tg_err tg_net_connect(const struct tg_addr *a, int *fd)
+tg_err tg_net_socket(const struct tg_addr *a, int *fd)
 {
     int on = 1;
     int got = socket(family(a), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (got < 0)
-        return TG_ECONNECT;
+        return TG_ESYSTEM;
     setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    *fd = got;
+    return TG_OK;
+}
+
+tg_err tg_net_connect(const struct tg_addr *a, int *fd)
+{
+    int got;
+
+    if (tg_net_socket(a, &got))
+        return TG_ECONNECT;
     if (connect(got, (const struct sockaddr *)a->bytes, a->len) && errno != EINPROGRESS
         && errno != EINTR) {
         close_failed(got);
@@ -290,6 +300,15 @@ tg_err tg_net_write(int fd, const struct tg_str *pieces, size_t count, size_t *n
     }
     *n = 0;
     return errno == EAGAIN ? TG_AGAIN : TG_EPEER;
+}
+
+void tg_net_poll(int fd, bool *readable, bool *writable)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+    int got = poll(&p, 1, 0);
+
+    *readable = got > 0 && p.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL);
+    *writable = got > 0 && p.revents & (POLLOUT | POLLHUP | POLLERR | POLLNVAL);
 }
 
 bool tg_net_peer_gone(int fd)

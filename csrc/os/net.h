@@ -33,6 +33,10 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
  * TCP_NODELAY. TG_ESYSTEM with errno when out of files: try later. */
 tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from);
 
+/* A socket for connections to that kind of address: non-blocking,
+ * close-on-exec, TCP_NODELAY. TG_ESYSTEM. */
+tg_err tg_net_socket(const struct tg_addr *a, int *fd);
+
 /* Begin to connect: TG_OK (connected or under way: wait for TG_LOOP_WRITE,
  * then ask tg_net_connected()) or TG_ECONNECT. */
 tg_err tg_net_connect(const struct tg_addr *a, int *fd);
@@ -45,6 +49,9 @@ tg_err tg_net_read(int fd, void *at, size_t cap, size_t *n);
 /* Write pieces: TG_OK with how much went (maybe not all), TG_AGAIN, TG_EPEER.
  * Never raises SIGPIPE. */
 tg_err tg_net_write(int fd, const struct tg_str *pieces, size_t count, size_t *n);
+
+/* What could be done at once; both when there is an error to learn of. */
+void tg_net_poll(int fd, bool *readable, bool *writable);
 
 /* Has the peer closed or reset, without taking bytes away? */
 bool tg_net_peer_gone(int fd);

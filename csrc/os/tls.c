@@ -189,6 +189,11 @@ void tg_tls_context_free(struct tg_tls_context *c)
     tg_free(c);
 }
 
+void tg_tls_context_lend_trust(struct tg_tls_context *c, void *ssl_ctx)
+{
+    SSL_CTX_set1_cert_store(ssl_ctx, SSL_CTX_get_cert_store(c->ctx));
+}
+
 /* ---- a connection ---- */
 
 static bool expect_host(SSL *ssl, const char *host)

@@ -19,6 +19,9 @@ enum { TG_TLS_SESSIONS_MAX = 256 };  /* hosts whose session is kept */
 struct tg_tls_context *tg_tls_context_new(const char *ca_file, char why[256]);
 void tg_tls_context_free(struct tg_tls_context *c);
 
+/* Let another library's SSL_CTX trust what this context trusts. */
+void tg_tls_context_lend_trust(struct tg_tls_context *c, void *ssl_ctx);
+
 /* Begin on a connected socket; `host` is verified against the certificate
  * (names and addresses). NULL when out of memory. */
 struct tg_tls *tg_tls_new(struct tg_tls_context *c, int fd, struct tg_str host);

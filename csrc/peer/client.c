@@ -425,14 +425,27 @@ static bool restore_head(struct tg_client *c)
     return tg_http1_request(tg_buf_view(&c->in), &seen, &c->set->head, &fault) == TG_OK;
 }
 
-static void body_is_whole(struct tg_client *c)
+/* The request is whole; `rest` is what the client sent behind it. */
+static void body_is_whole(struct tg_client *c, struct tg_str rest)
 {
+    bool inside = rest.at >= c->in.at && rest.at <= c->in.at + c->in.len;
+    size_t before = inside ? (size_t)(rest.at - c->in.at) : 0;
+
     if (!restore_head(c)) {
         refuse(c, 400, "the head could not be read again");
         return;
     }
     serve(c, &c->set->head, tg_buf_view(&c->body));
-    if (c->phase != CLOSED)
+    if (c->phase == CLOSED)
+        return;
+    if (inside) {
+        tg_buf_eat(&c->in, before);
+    } else {
+        tg_buf_reset(&c->in);
+        if (tg_buf_str(&c->in, rest))
+            c->keep_alive = false;
+    }
+    if (!c->in.len)
         tg_buf_done(&c->in);
 }
 
@@ -470,7 +483,7 @@ static bool is_all_here(const struct tg_http1_head *h, struct tg_str in)
     return h->framing == TG_HTTP1_LENGTH && in.len - h->head_bytes >= h->body_bytes;
 }
 
-static bool begin_body(struct tg_client *c, const struct tg_http1_head *h, struct tg_str *in)
+static void begin_body(struct tg_client *c, const struct tg_http1_head *h, struct tg_str in)
 {
     const char *why;
     int status;
@@ -480,44 +493,39 @@ static bool begin_body(struct tg_client *c, const struct tg_http1_head *h, struc
     c->head_bytes = h->head_bytes;
     tg_http1_body_init(&c->framing, h);
     bool wants_continue = h->expects_continue && h->minor > 0;
-    if (in->at != c->in.at) {
+    if (in.at != c->in.at) {
         tg_buf_reset(&c->in);
-        if (tg_buf_add(&c->in, in->at, h->head_bytes)) {
+        if (tg_buf_add(&c->in, in.at, h->head_bytes)) {
             close_client(c, true);
-            return false;
+            return;
         }
     }
-    struct tg_str rest = { in->at + h->head_bytes, in->len - h->head_bytes };
+    struct tg_str rest = { in.at + h->head_bytes, in.len - h->head_bytes };
     if (h->framing == TG_HTTP1_LENGTH && tg_buf_reserve(&c->body, (size_t)h->body_bytes)) {
         tg_buf_reset(&c->body);
         refuse(c, 500, "out of memory");
-        return false;
+        return;
     }
     bool whole = take_body(c, &rest, &why, &status);
     if (status) {
         refuse(c, status, why);
-        return false;
+        return;
     }
-    if (in->at == c->in.at)
-        c->in.len = h->head_bytes;
     if (whole) {
-        /* What a client pipelined behind a chunked body is not served: it
-         * cannot be put back, and nobody who means well does it. */
-        if (rest.len)
-            c->keep_alive = false;
-        body_is_whole(c);
-        return false;
+        body_is_whole(c, rest);
+        return;
     }
+    c->in.len = h->head_bytes;
     if (wants_continue) {
         struct tg_str go = TG_STR("HTTP/1.1 100 Continue\r\n\r\n");
         send_pieces(c, &go, 1);
     }
     arm(c, TG_CLIENT_BODY_IDLE_MS);
-    return true;
 }
 
 /* A whole head stands at the start of `in`. Returns how many bytes of it were
- * used up; the rest belongs to the next request. */
+ * used up; the rest belongs to the next request. A body that has to be put
+ * together looks after the rest itself. */
 static size_t on_whole_head(struct tg_client *c, struct tg_str in)
 {
     struct tg_clients *s = c->set;
@@ -542,8 +550,9 @@ static size_t on_whole_head(struct tg_client *c, struct tg_str in)
     }
     c->keep_alive = keep;
     if (!all_here) {
-        begin_body(c, h, &in);
-        return in.len;
+        bool kept = in.at == c->in.at;
+        begin_body(c, h, in);
+        return kept ? 0 : in.len;
     }
     size_t body_bytes = h->framing == TG_HTTP1_LENGTH ? (size_t)h->body_bytes : 0;
     size_t used = h->head_bytes + body_bytes;
@@ -564,51 +573,64 @@ static bool parse_head(struct tg_client *c, struct tg_str in, tg_err *err)
     return false;
 }
 
-/* Requests out of `in.at[0 .. len)`; what is left over is kept in c->in. */
-static void feed_head(struct tg_client *c, struct tg_str bytes)
+/* One request from the front of `in`. False when no more can be taken now. */
+static bool take_request(struct tg_client *c, struct tg_str in, size_t *used)
 {
-    struct tg_str in = bytes;
-    bool kept = c->in.len > 0;
-    tg_err err = TG_AGAIN;
+    tg_err err;
 
-    if (kept) {
-        if (tg_buf_str(&c->in, bytes)) {
-            close_client(c, true);
+    *used = 0;
+    if (!in.len || !parse_head(c, in, &err))
+        return false;
+    c->seen = 0;
+    *used = on_whole_head(c, in);
+    if (c->phase != FLUSHING || c->out.len || !c->keep_alive || !*used || *used == in.len)
+        return false;
+    c->phase = HEAD;
+    arm(c, TG_CLIENT_HEAD_MS);
+    return true;
+}
+
+/* Requests out of what is kept in c->in: begun earlier, or pipelined. */
+static void feed_kept(struct tg_client *c)
+{
+    size_t used;
+    bool more = true;
+
+    while (more) {
+        more = take_request(c, tg_buf_view(&c->in), &used);
+        /* A body that was begun keeps its head in `in`. */
+        if (c->phase == CLOSED || c->phase == BODY || c->phase == LINGERING)
             return;
-        }
-        in = tg_buf_view(&c->in);
-    } else if (c->wrote_any || !c->began_ms) {
-        c->began_ms = tg_loop_ms(c->set->loop);
-        arm(c, TG_CLIENT_HEAD_MS);
+        tg_buf_eat(&c->in, used < c->in.len ? used : c->in.len);
     }
-    while (in.len && c->phase == HEAD) {
-        if (!parse_head(c, in, &err))
-            break;
-        c->seen = 0;
-        size_t used = on_whole_head(c, in);
+    if (!c->in.len)
+        tg_buf_done(&c->in);
+}
+
+static void feed_head(struct tg_client *c, struct tg_str in)
+{
+    size_t used;
+    bool more = true;
+
+    if (c->in.len) {
+        if (tg_buf_str(&c->in, in))
+            close_client(c, true);
+        else
+            feed_kept(c);
+        return;
+    }
+    c->began_ms = tg_loop_ms(c->set->loop);
+    arm(c, TG_CLIENT_HEAD_MS);
+    while (more) {
+        more = take_request(c, in, &used);
         if (c->phase == CLOSED || c->phase == BODY || c->phase == LINGERING)
             return;
         in.at += used;
         in.len -= used;
-        if (c->phase == FLUSHING && !c->out.len && c->keep_alive) {
-            c->phase = HEAD;
-            c->began_ms = tg_loop_ms(c->set->loop);
-            arm(c, in.len ? TG_CLIENT_HEAD_MS : TG_CLIENT_IDLE_MS);
-        }
-    }
-    if (c->phase == CLOSED || c->phase == LINGERING)
-        return;
-    if (!in.len) {
-        tg_buf_done(&c->in);
-        return;
     }
     /* A head in pieces, or the next request behind one that is being served. */
-    if (!kept) {
-        if (tg_buf_str(&c->in, in))
-            close_client(c, true);
-    } else {
-        tg_buf_eat(&c->in, c->in.len - in.len);
-    }
+    if (in.len && tg_buf_str(&c->in, in))
+        close_client(c, true);
 }
 
 static void feed_body(struct tg_client *c, struct tg_str in)
@@ -621,9 +643,7 @@ static void feed_body(struct tg_client *c, struct tg_str in)
     if (status) {
         refuse(c, status, why);
     } else if (whole) {
-        if (in.len)
-            c->keep_alive = false;
-        body_is_whole(c);
+        body_is_whole(c, in);
     } else if (took > TG_CLIENT_BODY_IDLE_MS && c->body.len / (took / 1000) < TG_CLIENT_BODY_LEAST) {
         refuse(c, 408, "the body came too slowly");
     } else {
@@ -655,17 +675,6 @@ static bool wants_bytes(const struct tg_client *c)
     return c->phase == HEAD || c->phase == BODY || (c->phase == LINGERING && !c->out.len);
 }
 
-/* Requests that were read together with the one just answered. */
-static void resume_kept(struct tg_client *c)
-{
-    struct tg_buf kept = c->in;
-
-    c->in = (struct tg_buf){ 0 };
-    c->seen = 0;
-    feed_head(c, tg_buf_view(&kept));
-    tg_buf_done(&kept);
-}
-
 static void read_some(struct tg_client *c)
 {
     struct tg_clients *s = c->set;
@@ -679,6 +688,7 @@ static void read_some(struct tg_client *c)
         }
         if (err) {
             c->hup = true;
+            c->readable = false;
             return;
         }
         /* A short read leaves nothing but, maybe, the end of the stream. */
@@ -712,7 +722,7 @@ static void advance(struct tg_client *c)
             c->wrote_any = true;
             arm(c, TG_CLIENT_IDLE_MS);
             if (c->in.len) {
-                resume_kept(c);
+                feed_kept(c);
                 continue;
             }
         }

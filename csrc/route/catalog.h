@@ -16,44 +16,17 @@
 #include "base/buf.h"
 #include "route/live.h"
 #include "route/price.h"
+#include "route/vocabulary.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
 enum {
-    TG_CATALOG_MODELS_MAX = 20000,
+    TG_CATALOG_MODELS_MAX    = 20000,
     TG_CATALOG_ENDPOINTS_MAX = 256,        /* of one model */
-    TG_CATALOG_PROVIDERS_MAX = 1024
+    TG_CATALOG_PROVIDERS_MAX = 1024,
+    TG_CATALOG_NAME_MAX      = 512,        /* bytes of an id, slug, tag or upstream model */
+    TG_CATALOG_TEXT_MAX      = 256 << 20   /* bytes of one file */
 };
-
-/* The 26 request parameters that an endpoint may or may not support
- * (contract 7.1), in the contract's order. Bit 1 << TG_PARAM_x. */
-enum tg_param {
-    TG_PARAM_TEMPERATURE, TG_PARAM_TOP_P, TG_PARAM_TOP_K, TG_PARAM_MIN_P, TG_PARAM_TOP_A,
-    TG_PARAM_FREQUENCY_PENALTY, TG_PARAM_PRESENCE_PENALTY, TG_PARAM_REPETITION_PENALTY,
-    TG_PARAM_MAX_TOKENS, TG_PARAM_MAX_COMPLETION_TOKENS, TG_PARAM_LOGIT_BIAS, TG_PARAM_LOGPROBS,
-    TG_PARAM_TOP_LOGPROBS, TG_PARAM_PREDICTION, TG_PARAM_SEED, TG_PARAM_RESPONSE_FORMAT,
-    TG_PARAM_STRUCTURED_OUTPUTS, TG_PARAM_STOP, TG_PARAM_TOOLS, TG_PARAM_TOOL_CHOICE,
-    TG_PARAM_PARALLEL_TOOL_CALLS, TG_PARAM_INCLUDE_REASONING, TG_PARAM_REASONING,
-    TG_PARAM_REASONING_EFFORT, TG_PARAM_WEB_SEARCH_OPTIONS, TG_PARAM_VERBOSITY,
-    TG_PARAMS
-};
-/* The parameter of that name, -1 when it is none; and back. */
-int tg_param_of(struct tg_str name);
-const char *tg_param_name(int param);
-
-/* "int4" ... "unknown" (contract 2.2). */
-enum tg_quantization {
-    TG_QUANT_INT4, TG_QUANT_INT8, TG_QUANT_FP4, TG_QUANT_MXFP4, TG_QUANT_NVFP4, TG_QUANT_FP6,
-    TG_QUANT_FP8, TG_QUANT_MXFP8, TG_QUANT_FP16, TG_QUANT_BF16, TG_QUANT_FP32, TG_QUANT_UNKNOWN,
-    TG_QUANTS
-};
-int tg_quantization_of(struct tg_str name);
-const char *tg_quantization_name(int quantization);
-
-/* Kinds of input and output. Bit 1 << TG_MODE_x. */
-enum tg_modality { TG_MODE_TEXT, TG_MODE_IMAGE, TG_MODE_FILE, TG_MODE_AUDIO, TG_MODE_VIDEO,
-                   TG_MODE_EMBEDDINGS, TG_MODE_OTHER, TG_MODES };
-int tg_modality_of(struct tg_str name);
 
 /* One provider, from the configuration. Views belong to the catalogue. */
 struct tg_provider {
@@ -84,12 +57,13 @@ struct tg_endpoint {
     struct tg_str name;
     struct tg_str upstream_model;          /* the provider's name of the model */
     struct tg_str upstream_model_json;     /* the same as JSON text, quotes included */
+    struct tg_str members;                 /* "model":...,"stream_options":... for tg_needs_body() */
     struct tg_price price;
     int64_t       context_length;          /* tokens; 0 unknown */
     int64_t       max_prompt_tokens;       /* 0 unknown */
     int64_t       max_completion_tokens;   /* 0 unknown */
     uint32_t      params;                  /* bits of enum tg_param */
-    uint32_t      tool_choices;            /* bits: 0 none, 1 auto, 2 required, 3 function */
+    uint32_t      tool_choices;            /* bits of enum tg_tool_choice */
     uint8_t       quantization;
     uint8_t       inputs, outputs;         /* bits of enum tg_modality */
     int           status;                  /* 0 healthy, < 0 degraded or off */
@@ -103,11 +77,13 @@ struct tg_endpoint {
 struct tg_model {
     uint32_t      index;
     struct tg_str id, canonical_slug, name;
+    struct tg_str alias;                   /* id of the model it stands for, may be empty */
     int64_t       created_s;
     int64_t       context_length;
+    int64_t       max_completion_tokens;   /* of top_provider; 0 unknown */
     uint8_t       inputs, outputs;
     bool          distillable;
-    bool          has_params;              /* supported_parameters was given */
+    bool          has_params;              /* supported_parameters was given, here or below */
     uint32_t      params;                  /* union over its endpoints */
     struct tg_price price;                 /* of the model object; listings */
     struct tg_endpoint *endpoints;
@@ -123,7 +99,7 @@ struct tg_catalog {
     struct tg_model    *models;            /* in the order of the files, later files replace */
     size_t              models_count;
     size_t              endpoints_count;
-    void               *by_name;           /* private */
+    struct tg_catalog_tables *tables;      /* private */
 };
 
 /* A new catalogue with one reference and copies of these providers (all views
@@ -133,11 +109,22 @@ struct tg_catalog *tg_catalog_new(const struct tg_provider *providers, size_t co
 void tg_catalog_hold(struct tg_catalog *c);
 void tg_catalog_drop(struct tg_catalog *c);
 
-/* Add a file's text (copied). On failure `why` gets one line,
- * "name:line: what is wrong, did you mean ...", and the catalogue is as
- * before. A model that an earlier file had replaces it. Endpoints of
- * providers that are not configured are left out, and counted in *skipped
- * (may be NULL); a misspelt provider near a configured one is told so. */
+/* Add a file's text (copied): {"data": [MODEL, ...]}, or {"data": MODEL} as
+ * one model's listing has it. On failure `why` gets one line, "name:line: what
+ * is wrong, did you mean ...", and the catalogue is as before. A model of a
+ * later file replaces the one of that id that an earlier file had; in one file
+ * an id may stand once.
+ *
+ * What an ENDPOINT does not say (or says as null) is the model's: context
+ * length, pricing, supported_parameters, architecture, and from top_provider
+ * max_completion_tokens; upstream_model defaults to the model's id and tag to
+ * the provider's slug. Where supported_parameters or architecture are not
+ * given at all, everything counts as supported. Our own additions to an
+ * ENDPOINT: "provider", "upstream_model", "data_collection", "zdr",
+ * "distillable". Left out and counted in *skipped (may be NULL) are endpoints
+ * of providers that are not configured, and those with a router's price of -1.
+ * A provider that looks like a misspelt configured one is a mistake, not one
+ * left out. */
 tg_err tg_catalog_add(struct tg_catalog *c, struct tg_str text, const char *name,
                       struct tg_buf *why, size_t *skipped);
 
@@ -148,20 +135,28 @@ tg_err tg_catalog_seal(struct tg_catalog *c);
  * region's size share nothing and count for themselves. */
 tg_err tg_catalog_join(struct tg_catalog *c, struct tg_live_region *region);
 
-/* By id or canonical slug, catalogue variant (":free") included. NULL. */
+/* By id or canonical slug, catalogue variant (":free") included; exactly as
+ * written. An id goes before a canonical slug, an earlier model before a later
+ * one. NULL. */
 const struct tg_model *tg_catalog_find(const struct tg_catalog *c, struct tg_str id);
+
+/* The ids that somebody who asked for an unknown one may have meant, likeliest
+ * first: the same but for case, the same without its author or its variant,
+ * a misspelling. Returns how many. */
+size_t tg_catalog_suggest(const struct tg_catalog *c, struct tg_str id, struct tg_str *out,
+                          size_t cap);
 
 /* By slug. NULL. */
 const struct tg_provider *tg_catalog_provider(const struct tg_catalog *c, struct tg_str slug);
 
-/* Does a word of order/only/ignore mean this endpoint? It is a slug
- * ("google-vertex": every endpoint of it but its /priority and /flex tiers), a
- * tag ("google-vertex/us-east5": that one) or a display name; case counts
- * for none of them. */
+/* Does a word of order/only/ignore mean this endpoint? It is a slug or the
+ * part of a tag before its '/' ("google-vertex": every endpoint of it but its
+ * /priority and /flex tiers), a tag ("google-vertex/us-east5": that one) or a
+ * display name (as a slug); case counts for none of them. */
 bool tg_endpoint_matches(const struct tg_endpoint *e, struct tg_str word);
 
 /* The known name nearest to `word` (edit distance <= 2 and less than half of
- * it), for "did you mean"; empty. */
+ * it, case aside), for "did you mean"; empty. */
 struct tg_str tg_catalog_near(const struct tg_str *names, size_t count, struct tg_str word);
 
 #endif

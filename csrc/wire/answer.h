@@ -19,20 +19,17 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "wire/choices.h"
+#include "wire/completion.h"
 #include "wire/json.h"
 #include "wire/sse.h"
+#include "wire/told.h"
 #include "wire/usage.h"
 
-enum tg_api {
-    TG_API_CHAT,            /* /chat/completions */
-    TG_API_COMPLETIONS,     /* /completions */
-    TG_API_EMBEDDINGS       /* /embeddings; never a stream */
-};
-
 enum {
-    TG_ANSWER_CHOICES_MAX = 16,        /* n: more than this is refused */
-    TG_ANSWER_TOOLS_MAX   = 128,       /* tool calls of one answer */
-    TG_ANSWER_TEXT_MAX    = 1 << 20    /* bytes of an error's words kept */
+    TG_ANSWER_CHOICES_MAX = TG_CHOICES_MAX,       /* n: more than this is refused */
+    TG_ANSWER_TOOLS_MAX   = TG_TOOL_CALLS_MAX,    /* tool calls of one choice */
+    TG_ANSWER_TEXT_MAX    = TG_TOLD_TEXT_MAX      /* bytes of an error's words kept */
 };
 
 /* What the client is told instead of the provider's own words. Views hold
@@ -42,14 +39,6 @@ struct tg_answer_names {
     struct tg_str model;       /* our slug of the model that answered */
     struct tg_str provider;    /* display name */
     uint64_t      created_s;   /* Unix time */
-};
-
-/* An error that the provider told inside an answer, or in an error body. */
-struct tg_told {
-    int           status;      /* HTTP-like code in the body; 0 unknown */
-    struct tg_buf message;     /* the provider's words, may be empty */
-    struct tg_buf code;        /* its code or type, as text */
-    struct tg_buf raw;         /* the error's JSON as it came */
 };
 
 struct tg_answer;              /* opaque */
@@ -78,6 +67,10 @@ void tg_answer_free(struct tg_answer *a);
 void tg_answer_restart(struct tg_answer *a, const struct tg_answer_names *names);
 
 const struct tg_answer_facts *tg_answer_facts(const struct tg_answer *a);
+
+/* The same usage, to be completed by whoever prices it, before the ending is
+ * written. */
+struct tg_usage *tg_answer_usage(struct tg_answer *a);
 
 /* The error told; valid when has_error. */
 const struct tg_told *tg_answer_told(const struct tg_answer *a);
@@ -124,12 +117,5 @@ tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_
 /* The provider answered a stream request with a whole body: the same as
  * frames, without the ending (tg_answer_finish() follows). */
 tg_err tg_answer_write_as_stream(struct tg_answer *a, struct tg_str body, struct tg_buf *out);
-
-/* ---- error bodies ---- */
-
-/* Read the body of an HTTP error, whatever its shape (contract: object,
- * string, {"detail"}, {"message"}, an array around it, HTML, nothing). */
-tg_err tg_told_read(struct tg_told *t, struct tg_str body);
-void tg_told_done(struct tg_told *t);
 
 #endif

@@ -18,7 +18,9 @@ struct tg_usage {
     bool    seen;                      /* both prompt and completion, or a total, were said */
     bool    doubtful;                  /* something was said that cannot be true */
     int64_t prompt, completion, total; /* tokens; -1 as long as not said */
-    int64_t cached, cache_write, cache_write_1h;
+    int64_t cached;                    /* of prompt: read from a cache */
+    int64_t cache_write;               /* of prompt: written to a cache, for however long */
+    int64_t cache_write_1h;            /* of cache_write: to be kept for an hour or more */
     int64_t prompt_audio, prompt_image, prompt_video;
     int64_t reasoning, completion_audio, completion_image;
     int64_t web_searches;
@@ -41,13 +43,19 @@ void tg_usage_init(struct tg_usage *u);
  * that is no object leaves it alone. */
 void tg_usage_read(struct tg_usage *u, struct tg_json usage);
 
+/* Read a charge that stands outside the usage object: a number of dollars, or
+ * {"total_cost":...} or {"usd":...}. Anything else leaves `u` alone. */
+void tg_usage_read_charge(struct tg_usage *u, struct tg_json cost);
+
 /* After the last one was read: fill what follows from the rest (total, or
  * reasoning that was counted outside completion). */
 void tg_usage_settle(struct tg_usage *u);
 
 /* Append the contract's usage object: its fields, cost, cost_details, and
  * behind them the members of `original` (the provider's last usage object,
- * may be absent) whose names the contract does not know. */
+ * may be absent) whose names the contract does not know. Without a completion
+ * count (embeddings) there are no completion fields; `cost` may be NULL, and
+ * then there are no cost fields. */
 tg_err tg_usage_put(struct tg_buf *out, const struct tg_usage *u, const struct tg_cost *cost,
                     struct tg_json original);
 

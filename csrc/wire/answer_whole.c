@@ -1,0 +1,244 @@
+#include "wire/answer_parts.h"
+
+#include "wire/delta.h"
+
+/* ---- read ---- */
+
+/* What a message brings; its calls are counted by writing them where nobody
+ * reads. */
+static tg_err read_body(struct tg_answer *a, const struct tg_piece *p, unsigned index,
+                        struct tg_choice *c)
+{
+    struct tg_tool_setting setting = tg_answer_setting(a, index);
+    struct tg_buf nowhere = { 0 };
+    struct tg_delta d;
+    uint64_t bytes = 0;
+
+    tg_delta_read(&d, p->message);
+    tg_err err = tg_tool_calls_put(&c->calls, &setting, d.tool_calls, true, &nowhere, &bytes);
+    tg_buf_done(&nowhere);
+    c->has_function_call |= d.has_function_call;
+    a->facts.has_tools |= tg_choice_made_calls(c);
+    if (d.has_content || tg_choice_made_calls(c))
+        tg_answer_note_content(a, c, d.text_bytes + bytes);
+    return err;
+}
+
+static tg_err read_piece(struct tg_answer *a, const struct tg_piece *p, unsigned place)
+{
+    struct tg_choice *c;
+    unsigned index;
+
+    tg_err err = tg_choices_get(&a->choices, p->index, place, &index, &c);
+    if (err)
+        return err;
+    tg_answer_note_piece(a, p, c);
+    if (a->api == TG_API_CHAT)
+        err = read_body(a, p, index, c);
+    else if (tg_json_has_text(p->text))
+        tg_answer_note_content(a, c, p->text.raw.len - 2);
+    if (err)
+        return err;
+    return tg_answer_tell_piece(a, p, c);
+}
+
+static tg_err read_pieces(struct tg_answer *a, struct tg_json choices)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json choice;
+    struct tg_piece p;
+    tg_err err = TG_OK;
+
+    tg_json_iter_init(&it, choices);
+    for (unsigned place = 0; !err && tg_json_next(&it, &key, &choice); place++) {
+        tg_piece_read(&p, a->api, choice);
+        err = place < TG_CHOICES_MAX ? read_piece(a, &p, place) : TG_ETOOBIG;
+    }
+    return err;
+}
+
+/* Something that is no answer: an error in a shape of its own, or nothing that
+ * anybody knows. */
+static tg_err read_words(struct tg_answer *a, struct tg_json root)
+{
+    tg_err err = tg_told_read_json(&a->told, root);
+
+    if (err)
+        return err;
+    if (!a->told.message.len)
+        return TG_EINVAL;
+    a->facts.has_error = true;
+    return TG_EPEER;
+}
+
+/* As in a stream: whole is what tells its end, or brought something. */
+static tg_err settle_choices(struct tg_answer *a)
+{
+    bool is_finished = tg_choices_are_finished(&a->choices);
+
+    if (!tg_choices_first(&a->choices) || (!a->facts.has_content && !is_finished))
+        return TG_EINVAL;
+    a->facts.has_terminal = true;
+    a->facts.content_events = a->facts.has_content;
+    return tg_answer_settle(a) ? TG_OK : TG_EPEER;
+}
+
+static tg_err settle_embeddings(struct tg_answer *a, struct tg_json data)
+{
+    a->facts.has_content = tg_json_count(data) > 0;
+    a->facts.has_finish = a->facts.has_terminal = true;
+    tg_usage_settle(&a->facts.usage);
+    return TG_OK;
+}
+
+tg_err tg_answer_read(struct tg_answer *a, struct tg_str body)
+{
+    struct tg_buf nowhere = { 0 };
+    struct tg_json root;
+    struct tg_completion c;
+
+    tg_answer_forget(a);
+    if (tg_json_check(body, TG_JSON_DEPTH_MAX, &root, NULL))
+        return TG_EINVAL;
+    if (root.kind != TG_JSON_OBJECT)
+        return root.kind == TG_JSON_ARRAY ? read_words(a, root) : TG_EINVAL;
+    tg_completion_read(&c, a->api, root, &nowhere);
+    bool is_out_of_memory = nowhere.bad;
+    tg_buf_done(&nowhere);
+    if (is_out_of_memory)
+        return TG_ENOMEM;
+
+    tg_answer_note(a, &c);
+    if (tg_completion_is_error(&c))
+        return tg_answer_tell(a, root);
+    bool is_embeddings = a->api == TG_API_EMBEDDINGS;
+    if ((is_embeddings ? c.data : c.choices).kind != TG_JSON_ARRAY)
+        return read_words(a, root);
+    tg_err err = is_embeddings ? TG_OK : read_pieces(a, c.choices);
+    if (a->usage.bad)
+        return TG_ENOMEM;
+    if (err)
+        return err;
+    return is_embeddings ? settle_embeddings(a, c.data) : settle_choices(a);
+}
+
+/* ---- write ---- */
+
+static void put_or_null(struct tg_buf *out, const char *name, struct tg_json value)
+{
+    tg_json_put_name(out, name);
+    if (value.kind > TG_JSON_NULL)
+        tg_buf_str(out, value.raw);
+    else
+        tg_buf_z(out, "null");
+}
+
+static tg_err put_body(struct tg_answer *a, const struct tg_piece *p, unsigned index,
+                       struct tg_choice *c, struct tg_buf *out)
+{
+    struct tg_tool_setting setting = tg_answer_setting(a, index);
+    struct tg_delta d;
+    uint64_t bytes = 0;
+
+    if (a->api == TG_API_COMPLETIONS) {
+        tg_buf_z(out, ",\"text\":");
+        return tg_buf_str(out, p->text.kind == TG_JSON_STRING ? p->text.raw : TG_STR("\"\""));
+    }
+    tg_delta_read(&d, p->message);
+    tg_tool_calls_done(&c->calls);         /* they were counted when they were read */
+    tg_buf_z(out, ",\"message\":{");
+    tg_err err = tg_delta_put(&d, TG_DELTA_MESSAGE, &c->calls, &setting, out, &bytes);
+    tg_buf_char(out, '}');
+    return err;
+}
+
+static tg_err put_piece(struct tg_answer *a, const struct tg_piece *p, unsigned place,
+                        struct tg_buf *out)
+{
+    struct tg_choice *c;
+    unsigned index;
+
+    tg_err err = tg_choices_get(&a->choices, p->index, place, &index, &c);
+    if (err)
+        return err;
+    tg_json_put_comma(out);
+    tg_buf_z(out, "{\"index\":");
+    tg_buf_u64(out, index);
+    put_or_null(out, "logprobs", p->logprobs);
+    tg_choice_put_reasons(c, out);
+    err = put_body(a, p, index, c, out);
+    tg_piece_pass(p, a->api, out);
+    tg_buf_char(out, '}');
+    return err;
+}
+
+static tg_err put_pieces(struct tg_answer *a, struct tg_json choices, struct tg_buf *out)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json choice;
+    struct tg_piece p;
+    tg_err err = TG_OK;
+
+    tg_buf_z(out, ",\"choices\":[");
+    tg_json_iter_init(&it, choices);
+    for (unsigned place = 0; !err && tg_json_next(&it, &key, &choice); place++) {
+        tg_piece_read(&p, a->api, choice);
+        err = put_piece(a, &p, place, out);
+    }
+    tg_buf_char(out, ']');
+    return err;
+}
+
+static const char *object_of(enum tg_api api)
+{
+    switch (api) {
+    case TG_API_CHAT:        return "chat.completion";
+    case TG_API_COMPLETIONS: return "text_completion";
+    case TG_API_EMBEDDINGS:  break;
+    }
+    return "list";
+}
+
+tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_cost *cost,
+                       struct tg_str metadata, struct tg_buf *out)
+{
+    struct tg_buf passed = { 0 };
+    struct tg_json root = { tg_answer_trim(body), TG_JSON_OBJECT };
+    struct tg_completion c;
+    tg_err err = TG_OK;
+
+    tg_answer_put_identity(a, object_of(a->api), out);
+    tg_completion_read(&c, a->api, root, &passed);
+    if (a->api == TG_API_EMBEDDINGS) {
+        tg_buf_z(out, ",\"data\":");
+        tg_buf_str(out, c.data.raw);
+    } else {
+        put_or_null(out, "system_fingerprint", c.system_fingerprint);
+        put_or_null(out, "service_tier", c.service_tier);
+        err = put_pieces(a, c.choices, out);
+    }
+    tg_buf_str(out, tg_buf_view(&passed));
+    tg_answer_put_usage(a, cost, metadata, out);
+    tg_buf_char(out, '}');
+    if (passed.bad || out->bad)
+        err = TG_ENOMEM;
+    tg_buf_done(&passed);
+    return err;
+}
+
+tg_err tg_answer_write_as_stream(struct tg_answer *a, struct tg_str body, struct tg_buf *out)
+{
+    struct tg_json root = { tg_answer_trim(body), TG_JSON_OBJECT };
+    tg_err err = tg_answer_read(a, body);
+
+    if (err)
+        return err;
+    if (a->api == TG_API_EMBEDDINGS)
+        return TG_EINVAL;
+    tg_answer_forget(a);           /* what was read comes again, this time to be written */
+    err = tg_answer_put_frames(a, root, true, out);
+    a->facts.has_terminal = !err;
+    return err;
+}

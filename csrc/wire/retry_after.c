@@ -56,6 +56,8 @@ static bool is_letter(char c)
 
 static void skip(struct tg_str *s, size_t n)
 {
+    if (n == 0)
+        return;
     s->at += n;
     s->len -= n;
 }

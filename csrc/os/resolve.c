@@ -174,20 +174,23 @@ static void deliver(void *arg)
     r->on(r, &answer);
 }
 
-/* Nothing but patience helps where there is no memory for a posted call. */
+/* A waiter belongs to its loop, and may be gone, as soon as it is posted.
+ * Nothing but patience helps where there is no memory for that. */
 static void answer_waiters(struct name *n)
 {
     while (n->waiters) {
         struct waiter *w = n->waiters;
-        give_out(&n->answer, w->port, &w->answer);
-        if (tg_loop_post(w->loop, deliver, w)) {
-            pthread_mutex_unlock(&all.lock);
-            usleep(NAP_US);
-            pthread_mutex_lock(&all.lock);
-            continue;
-        }
         n->waiters = w->next;
         w->name = NULL;
+        give_out(&n->answer, w->port, &w->answer);
+        if (!tg_loop_post(w->loop, deliver, w))
+            continue;
+        w->name = n;
+        w->next = n->waiters;
+        n->waiters = w;
+        pthread_mutex_unlock(&all.lock);
+        usleep(NAP_US);
+        pthread_mutex_lock(&all.lock);
     }
 }
 

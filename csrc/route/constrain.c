@@ -5,10 +5,10 @@
 enum {
     STATUS_OFF = -5,               /* of a catalogue's endpoint: this and below is off; -1 to -3
                                       were seen on endpoints that answered */
-    TOOL_CHOICE_REQUIRED = 1 << 2,
-    TOOL_CHOICE_FUNCTION = 1 << 3,
-    MODES_TEXT = 1 << TG_MODE_TEXT,
-    MODES_EMBEDDINGS = 1 << TG_MODE_EMBEDDINGS
+    TEXT_BIT       = 1 << TG_MODE_TEXT,
+    EMBEDDINGS_BIT = 1 << TG_MODE_EMBEDDINGS,
+    FORCED_CALLS   = 1 << TG_CHOICE_REQUIRED | 1 << TG_CHOICE_FUNCTION,
+    MAX_TOKENS_BITS = TG_PARAM_BIT(MAX_TOKENS) | TG_PARAM_BIT(MAX_COMPLETION_TOKENS)
 };
 
 /* What is asked of every endpoint, made out once a request. */
@@ -53,25 +53,32 @@ static bool is_among(const struct tg_endpoint *e, const struct tg_str *words, si
     return false;
 }
 
-/* Nothing is known of the parameters when the catalogue does not list any. */
 static bool supports(const struct tg_endpoint *e, uint32_t params)
 {
-    if (!e->params && !e->model->has_params)
-        return true;
     uint32_t has = e->params;
-    /* Two spellings of one parameter. */
-    if (has & (1u << TG_PARAM_MAX_TOKENS | 1u << TG_PARAM_MAX_COMPLETION_TOKENS))
-        has |= 1u << TG_PARAM_MAX_TOKENS | 1u << TG_PARAM_MAX_COMPLETION_TOKENS;
+    if (has & MAX_TOKENS_BITS)     /* two spellings of one parameter */
+        has |= MAX_TOKENS_BITS;
     return (params & ~has) == 0;
 }
 
 static bool speaks_api(const struct tg_endpoint *e, enum tg_api api)
 {
-    if (!e->outputs)
-        return true;
     if (api == TG_API_EMBEDDINGS)
-        return e->outputs & MODES_EMBEDDINGS;
-    return e->outputs & ~MODES_EMBEDDINGS;
+        return e->outputs & EMBEDDINGS_BIT;
+    return e->outputs & ~EMBEDDINGS_BIT;
+}
+
+static bool is_priority(const struct tg_endpoint *e)
+{
+    struct tg_str end = TG_STR("/priority");
+    if (!e->is_tier || e->tag.len < end.len)
+        return false;
+    return tg_str_ieq((struct tg_str){ e->tag.at + e->tag.len - end.len, end.len }, end);
+}
+
+static bool is_flex(const struct tg_endpoint *e)
+{
+    return e->is_tier && !is_priority(e);
 }
 
 static bool admits_tier(const struct asks *a, const struct tg_target *t,
@@ -80,12 +87,11 @@ static bool admits_tier(const struct asks *a, const struct tg_target *t,
     const struct tg_wishes *w = a->wishes;
     if (is_among(e, w->only, w->only_count) || is_among(e, w->order, w->order_count))
         return true;
-    bool is_priority = tg_str_ends(e->tag, "/priority");
-    if (is_priority ? a->wants_priority : a->wants_flex)
+    if (is_priority(e) ? a->wants_priority : a->wants_flex)
         return true;
     if (a->refuses_suffix_tiers)
         return false;
-    return is_priority ? t->admits_priority : t->admits_flex;
+    return is_priority(e) ? t->admits_priority : t->admits_flex;
 }
 
 static bool is_too_dear(const struct tg_wishes *w, const struct tg_price_set *prices)
@@ -115,20 +121,17 @@ static bool overflows(const struct asks *a, const struct tg_endpoint *e)
 
 static bool lacks_modality(const struct tg_needs *n, const struct tg_endpoint *e)
 {
-    return (e->inputs && n->inputs & ~(e->inputs | MODES_TEXT))
-        || (e->outputs && n->outputs & ~e->outputs);
+    return n->inputs & ~(e->inputs | TEXT_BIT) || n->outputs & ~e->outputs;
 }
 
 /* Only a choice that forces a call is a hard need; an endpoint that does not
  * know "auto" or "none" is served by leaving the word out. */
 static bool lacks_tool_choice(const struct asks *a, const struct tg_endpoint *e)
 {
-    uint32_t choice = a->needs->tool_choice & (TOOL_CHOICE_REQUIRED | TOOL_CHOICE_FUNCTION);
-    if (!choice || !a->has_tools)
+    uint32_t choice = a->needs->tool_choice & FORCED_CALLS;
+    if (!choice)
         return false;
-    if (e->tool_choices)
-        return !(e->tool_choices & choice);
-    return !supports(e, 1u << TG_PARAM_TOOL_CHOICE);
+    return !(e->tool_choices & choice) || !supports(e, TG_PARAM_BIT(TOOL_CHOICE));
 }
 
 static enum tg_drop refusal(const struct asks *a, const struct tg_candidate *c)
@@ -165,7 +168,7 @@ static enum tg_drop refusal(const struct asks *a, const struct tg_candidate *c)
         return TG_DROP_MODALITY;
     if (!supports(e, a->hard_params))
         return TG_DROP_PARAMETERS;
-    if (a->has_tools && !supports(e, 1u << TG_PARAM_TOOLS))
+    if (a->has_tools && !supports(e, TG_PARAM_BIT(TOOLS)))
         return TG_DROP_TOOLS;
     if (lacks_tool_choice(a, e))
         return TG_DROP_TOOL_CHOICE;
@@ -186,11 +189,6 @@ static void prefer(struct tg_candidate *of, size_t count, enum tg_param param)
             of[i].drop = TG_DROP_PARAMETERS;
 }
 
-static bool is_flex(const struct tg_endpoint *e)
-{
-    return e->is_tier && tg_str_ends(e->tag, "/flex");
-}
-
 /* service_tier "flex" never falls back to the default tier where flex exists
  * (contract 6.9). */
 static void keep_flex(struct tg_candidate *of, size_t count)
@@ -205,9 +203,9 @@ static void keep_flex(struct tg_candidate *of, size_t count)
 
 static void compare(const struct asks *a, struct tg_candidate *of, size_t count)
 {
-    if (a->needs->params & 1u << TG_PARAM_RESPONSE_FORMAT)
+    if (a->needs->params & TG_PARAM_BIT(RESPONSE_FORMAT))
         prefer(of, count, TG_PARAM_RESPONSE_FORMAT);
-    if (a->needs->params & 1u << TG_PARAM_VERBOSITY)
+    if (a->needs->params & TG_PARAM_BIT(VERBOSITY))
         prefer(of, count, TG_PARAM_VERBOSITY);
     if (a->wants_flex && !a->wishes->order_count)
         keep_flex(of, count);
@@ -325,18 +323,9 @@ static void put_list(struct tg_buf *b, const struct tg_str *names, size_t count)
     }
 }
 
-/* Dollars per million of a unit price in femto-dollars: the whole part and
- * what is left without its trailing zeros. */
 static void put_per_million(struct tg_buf *b, int64_t femto)
 {
-    int64_t nano = femto % 1000000000;
-    int digits = 9;
-    tg_buf_printf(b, "$%" PRId64, femto / 1000000000);
-    if (!nano)
-        return;
-    for (; nano % 10 == 0; nano /= 10)
-        digits--;
-    tg_buf_printf(b, ".%0*" PRId64, digits, nano);
+    tg_buf_printf(b, "$%.10g", (double)femto * 1e-9);
 }
 
 static void say_only(struct tg_buf *b, const struct tg_plan *p, enum tg_drop last)
@@ -373,11 +362,12 @@ static void say_overflow(struct tg_buf *b, const struct tg_plan *p)
     for (size_t i = 0; i < p->count; i++)
         if (p->all[i].drop == TG_DROP_CONTEXT && room(&a, p->all[i].endpoint) > most)
             most = room(&a, p->all[i].endpoint);
+    uint64_t prompt = (uint64_t)p->needs->prompt_tokens, output = (uint64_t)a.output;
     tg_buf_printf(b, "This endpoint's maximum context length is %" PRId64 " tokens. However, you "
-                  "requested about %" PRId64 " tokens (%" PRId64 " of text input, %" PRId64
+                  "requested about %" PRIu64 " tokens (%" PRIu64 " of text input, %" PRIu64
                   " in the output). Please reduce the length of either one, or use the "
                   "context-compression plugin to compress your prompt automatically.",
-                  most, p->needs->prompt_tokens + a.output, p->needs->prompt_tokens, a.output);
+                  most, prompt + output, prompt, output);
 }
 
 static void say_output(struct tg_buf *b, const struct tg_plan *p)
@@ -435,10 +425,10 @@ static void say_modality(struct tg_buf *b, const struct tg_plan *p)
     for (size_t i = 0; i < p->count; i++)
         if (p->all[i].drop == TG_DROP_MODALITY)
             known |= p->all[i].endpoint->inputs;
-    uint8_t missing = p->needs->inputs & (uint8_t)~(known | MODES_TEXT);
+    uint8_t missing = p->needs->inputs & (uint8_t)~(known | TEXT_BIT);
     if (missing || !p->needs->outputs) {
         tg_buf_z(b, "No endpoints found that support ");
-        put_modes(b, missing ? missing : p->needs->inputs & (uint8_t)~MODES_TEXT);
+        put_modes(b, missing ? missing : p->needs->inputs & (uint8_t)~TEXT_BIT);
         tg_buf_z(b, " input");
         return;
     }

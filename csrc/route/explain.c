@@ -12,20 +12,6 @@ static struct tg_str provider_name(const struct tg_endpoint *e)
     return e->provider->name.len ? e->provider->name : e->provider->slug;
 }
 
-/* A unit price in femto-dollars as dollars per million units: 2.5, 0.035, 15. */
-static void put_per_million(struct tg_buf *out, int64_t femto)
-{
-    int64_t nano = femto % 1000000000;
-    int digits = 9;
-
-    tg_buf_i64(out, femto / 1000000000);
-    if (!nano)
-        return;
-    for (; nano % 10 == 0; nano /= 10)
-        digits--;
-    tg_buf_printf(out, ".%0*" PRId64, digits, nano);
-}
-
 static void put_params(struct tg_buf *out, uint32_t params)
 {
     const char *between = "";
@@ -41,7 +27,7 @@ static void put_params(struct tg_buf *out, uint32_t params)
 /* ---- why one was dropped ---- */
 
 static const struct {
-    int key;
+    enum tg_price_key key;
     const char *name, *unit;
 } CAPS[5] = {                      /* in the order of tg_wishes.max_price */
     { TG_PRICE_PROMPT, "prompt", " per million" },
@@ -51,13 +37,9 @@ static const struct {
     { TG_PRICE_AUDIO, "audio", "" },
 };
 
-static void put_dollars(struct tg_buf *out, int64_t femto, bool per_token)
+static void put_dollars(struct tg_buf *out, int64_t femto, bool per_million)
 {
-    tg_buf_char(out, '$');
-    if (per_token)
-        put_per_million(out, femto);
-    else
-        tg_price_put(out, femto);
+    tg_buf_printf(out, "$%.10g", (double)femto * (per_million ? 1e-9 : 1e-15));
 }
 
 static void put_price_detail(struct tg_buf *out, const struct tg_wishes *w,

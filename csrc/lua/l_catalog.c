@@ -239,7 +239,7 @@ static void push_model(lua_State *L, const struct tg_model *m)
 {
     lua_createtable(L, 0, 12);
     set_str(L, "id", m->id);
-    set_str(L, "canonical_slug", m->canonical_slug);
+    set_str(L, "canonical_slug", m->canonical_slug.len ? m->canonical_slug : m->id);
     set_str(L, "name", m->name);
     set_str(L, "raw", m->raw.raw);
     set_number(L, "created", (double)m->created_s);

@@ -3,6 +3,7 @@
  *     json.decode(text)     --> value | nil, err       [] stays an array
  *     json.encode(value)    --> text                   raises on what is no JSON
  *     json.split(object)    --> { name = raw, ... } | nil, err
+ *     json.elements(array)  --> { raw, ... } | nil, err
  *     json.raw(text)        --> a value that is written as it is
  *     json.array(t), json.ordered(t, names), json.null
  *
@@ -235,6 +236,30 @@ static int l_split(lua_State *L)
     return 2;
 }
 
+/* elements(array text) -> { json.raw, ... } */
+static int l_elements(lua_State *L)
+{
+    struct tg_str text = tgl_check_str(L, 1);
+    struct tg_json root;
+    size_t where = 0;
+    tg_err err = tg_json_check(text, TG_JSON_DEPTH_MAX, &root, &where);
+    if (!err && root.kind != TG_JSON_ARRAY)
+        err = TG_EINVAL;
+    if (err)
+        return fail_at(L, err, text, where);
+
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json value;
+    lua_newtable(L);
+    tg_json_iter_init(&it, root);
+    for (int i = 1; tg_json_next(&it, &key, &value); i++) {
+        push_raw(L, value.raw);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
 /* ---- encode ---- */
 
 static bool has_metatable(lua_State *L, int at, const char *type)
@@ -440,7 +465,7 @@ static int l_is_array(lua_State *L)
 
 static const luaL_Reg JSON[] = {
     { "decode", l_decode }, { "encode", l_encode }, { "check", l_check }, { "split", l_split },
-    { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
+    { "elements", l_elements }, { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
     { "ordered", l_ordered }, { NULL, NULL }
 };
 

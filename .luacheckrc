@@ -1,0 +1,9 @@
+std = "luajit"
+max_line_length = 120
+codes = true
+exclude_files = { "build", "build.luarocks", "lua_modules", "node_modules", "spec/**/node_modules" }
+
+files["spec"] = { std = "+busted" }
+-- Configurations see this much and no more.
+files["examples"] = { std = "none", read_globals = { "env", "string", "table", "math", "ipairs", "pairs",
+  "tostring", "tonumber", "type", "assert", "error" } }

@@ -442,7 +442,7 @@ tg_err tg_http1_request(struct tg_str in, size_t *seen, struct tg_http1_head *h,
     h->keep_alive = !said.close && (h->minor > 0 || said.keep_alive);
     h->expects_continue = h->expects_continue && h->minor > 0;
     h->head_bytes = end;
-    *seen = end;
+    *seen = 0;
     return TG_OK;
 }
 
@@ -546,7 +546,7 @@ tg_err tg_http1_response(struct tg_str in, size_t *seen, bool to_head, struct tg
         return err;
     h->expects_continue = false;
     h->head_bytes = end;
-    *seen = end;
+    *seen = 0;
     return TG_OK;
 }
 

@@ -60,8 +60,8 @@ struct tg_http1_fault {
 };
 
 /* Parse a request head at the start of `in`. TG_AGAIN while incomplete;
- * *seen (0 at first) is where the search for its end goes on. TG_EINVAL with
- * *fault filled in when it must be refused. Empty lines before the request
+ * *seen (0 at first, 0 again behind TG_OK) is where the search for its end goes
+ * on. TG_EINVAL with *fault filled in when it must be refused. Empty lines before the request
  * line are skipped and counted in head_bytes. A request whose version is
  * HTTP/1.0 is accepted with keep_alive as it asks. Any method that is a token
  * passes: which ones are served is for the caller to say. Views hold as long

@@ -51,51 +51,59 @@ static bool read_ipv4(struct tg_str s, unsigned char addr[4])
     return true;
 }
 
-/* RFC 4291, 2.2: eight groups, "::" for a run of zero groups, the last two
- * perhaps as IPv4. No zone. */
+static bool read_group(struct tg_str s, unsigned char out[2])
+{
+    unsigned n = 0;
+
+    if (s.len == 0 || s.len > 4)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (hex(s.at[i]) < 0)
+            return false;
+        n = n * 16 + (unsigned)hex(s.at[i]);
+    }
+    out[0] = (unsigned char)(n >> 8);
+    out[1] = (unsigned char)n;
+    return true;
+}
+
+/* "a:b:c", the last one perhaps as IPv4: *n bytes of 16 at most; none for no
+ * text. */
+static bool read_groups(struct tg_str s, bool may_end_in_ipv4, unsigned char addr[16], size_t *n)
+{
+    struct tg_str group;
+
+    *n = 0;
+    for (bool more = s.len > 0; more;) {
+        more = tg_str_cut(s, ':', &group, &s);
+        if (!more && may_end_in_ipv4 && *n <= 12 && read_ipv4(group, addr + *n)) {
+            *n += 4;
+            return true;
+        }
+        if (*n == 16 || !read_group(group, addr + *n))
+            return false;
+        *n += 2;
+    }
+    return true;
+}
+
+/* RFC 4291, 2.2: eight groups, or fewer around one "::". No zone. */
 static bool read_ipv6(struct tg_str s, unsigned char addr[16])
 {
-    enum { NOWHERE = 99 };
-    size_t n = 0, gap = NOWHERE, i = 0;      /* gap: where "::" stands */
+    unsigned char tail[16];
+    size_t before, behind;
+    const char *gap = s.len ? memmem(s.at, s.len, "::", 2) : NULL;
 
-    if (s.len >= 2 && s.at[0] == ':' && s.at[1] == ':') {
-        gap = 0;
-        i = 2;
-    }
-    while (i < s.len) {
-        if (n > 14)
-            return false;
-        size_t from = i;
-        unsigned group = 0;
-        while (i < s.len && i - from < 4 && hex(s.at[i]) >= 0)
-            group = group * 16 + (unsigned)hex(s.at[i++]);
-        if (i < s.len && s.at[i] == '.') {
-            if (n > 12 || !read_ipv4((struct tg_str){ s.at + from, s.len - from }, addr + n))
-                return false;
-            n += 4;
-            break;
-        }
-        if (i == from)
-            return false;
-        addr[n++] = (unsigned char)(group >> 8);
-        addr[n++] = (unsigned char)group;
-        if (i == s.len)
-            break;
-        if (s.at[i++] != ':' || i == s.len)
-            return false;
-        if (s.at[i] != ':')
-            continue;
-        if (gap != NOWHERE)
-            return false;
-        gap = n;
-        i++;
-    }
-    if (gap == NOWHERE)
-        return n == 16;
-    if (n > 14)
+    if (!gap)
+        return read_groups(s, true, addr, &before) && before == 16;
+    struct tg_str head = { s.at, (size_t)(gap - s.at) };
+    struct tg_str rest = { gap + 2, s.len - head.len - 2 };
+    if (!read_groups(head, false, addr, &before) || !read_groups(rest, true, tail, &behind))
         return false;
-    memmove(addr + 16 - (n - gap), addr + gap, n - gap);
-    memset(addr + gap, 0, 16 - n);
+    if (before + behind > 14)
+        return false;
+    memset(addr + before, 0, 16 - before - behind);
+    memcpy(addr + 16 - behind, tail, behind);
     return true;
 }
 

@@ -349,7 +349,8 @@ static void check_cuts(struct tg_str in)
 
 TEST("a head gives the same result wherever it is cut, and is complete at its last byte only")
 {
-    struct tg_str good = TG_STR("\r\nPOST /v1 HTTP/1.1\r\nHost: a\r\nX: \r\nContent-Length: 2\r\n\r\n{}");
+    struct tg_str good = TG_STR("\r\nPOST /v1 HTTP/1.1\r\nHost: a\r\nX: \r\n"
+                                "Content-Length: 2\r\n\r\n{}");
 
     check_cuts(good);
     for (size_t n = 0; n < good.len - 2; n++)
@@ -364,7 +365,8 @@ TEST("a head gives the same result wherever it is cut, and is complete at its la
 
 TEST("bytes behind a head are left for the body or for the next request")
 {
-    struct tg_str in = TG_STR("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct tg_str in = TG_STR("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                              "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
 
     CHECK_INT(request(in), TG_OK);
     CHECK_STR(head.target, "/1");
@@ -372,6 +374,20 @@ TEST("bytes behind a head are left for the body or for the next request")
     CHECK_INT(request((struct tg_str){ in.at + first, in.len - first }), TG_OK);
     CHECK_STR(head.target, "/2");
     CHECK_INT(first + head.head_bytes, in.len);
+}
+
+TEST("one search position serves a connection: it starts anew behind each head")
+{
+    struct tg_str in = TG_STR("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n");
+    size_t seen = 0;
+
+    CHECK_INT(tg_http1_request((struct tg_str){ in.at, 20 }, &seen, &head, &fault), TG_AGAIN);
+    CHECK(seen > 15);
+    CHECK_INT(tg_http1_request(in, &seen, &head, &fault), TG_OK);
+    CHECK_INT(seen, 0);
+    in.at += head.head_bytes, in.len -= head.head_bytes;
+    CHECK_INT(tg_http1_request(in, &seen, &head, &fault), TG_AGAIN);
+    CHECK(seen > 15);
 }
 
 TEST("a target at its limit is taken, a longer one is 414 as soon as that is certain")
@@ -537,7 +553,8 @@ TEST("a response that cannot be trusted is refused")
         TG_STR("HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
         TG_STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
         TG_STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n"),
-        TG_STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        TG_STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n"),
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -212,7 +212,8 @@ TEST("bodies say it in their own ways, behind the header and before the resets")
         { "", "{}", -1 }, { "", "null", -1 }, { "", "[]", -1 }, { "", "[[]]", -1 },
         { "", "{\"error\":null}", -1 }, { "", "{\"error\":[]}", -1 },
         { "", "{\"error\":{\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.Help\"},"
-              "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"34.4s\"}]}}",
+              "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+              "\"retryDelay\":\"34.4s\"}]}}",
           34400 },
         { "", "[{\"error\":{\"details\":[{\"retryDelay\":\"48s\"}]}}]", 48000 },
         { "", "{\"error\":{\"details\":[{\"retryDelay\":\"0s\"}]}}", 0 },
@@ -240,7 +241,7 @@ TEST("bodies say it in their own ways, behind the header and before the resets")
         { "", "{\"error\":{\"message\":\"Please retry in 48.939935699s.\"}}", 48940 },
         { "", "{\"error\":\"rate limit, please try again in 6ms\"}", 6 },
         { "", "{\"detail\":\"Please wait 30 seconds.\"}", 30000 },
-        { "", "{\"error\":{\"message\":\"All providers are at capacity. Retry after 40 seconds.\"}}",
+        { "", "{\"error\":{\"message\":\"All providers are busy. Retry after 40 seconds.\"}}",
           40000 },
         { "", "{\"message\":\"Try again in 1 hour 5 minutes\"}", 3900000 },
         { "", "{\"message\":\"try again in 7m12s\"}", 432000 },

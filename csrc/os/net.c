@@ -318,6 +318,16 @@ bool tg_net_peer_gone(int fd)
     return poll(&p, 1, 0) > 0 && p.revents;
 }
 
+void tg_net_spoil(int fd)
+{
+    char waste[4096];
+    size_t n;
+
+    shutdown(fd, SHUT_RDWR);
+    while (tg_net_read(fd, waste, sizeof waste, &n) == TG_OK)
+        ;
+}
+
 void tg_net_close(int fd)
 {
     close(fd);

@@ -56,6 +56,10 @@ void tg_net_poll(int fd, bool *readable, bool *writable);
 /* Has the peer closed or reset, without taking bytes away? */
 bool tg_net_peer_gone(int fd);
 
+/* Throw away what waits to be read and end both directions; the descriptor
+ * stays: for sockets that belong to another library. */
+void tg_net_spoil(int fd);
+
 void tg_net_close(int fd);
 /* Close so that the peer sees a reset. */
 void tg_net_reset(int fd);

@@ -5,6 +5,8 @@
  * so requests are spread over SHARDS handles, the first that is not full. It
  * wants level-triggered sockets, and the loop is edge-triggered: after each
  * call a socket is looked at again (poll) until it has nothing for libcurl.
+ * Sockets stay watched while libcurl keeps them for later: what arrives there
+ * was asked for by nobody, and libcurl would take it for the next answer.
  *
  * No function of libcurl may be called from its callbacks, which call our
  * handlers. What a handler asks for is noted, and done behind the call. */
@@ -35,12 +37,17 @@ struct exchange;
 
 struct sock {
     struct tg_watch watch;       /* first */
-    struct shard   *shard;
+    struct set     *set;
+    struct shard   *shard;       /* NULL until libcurl wants something of it */
+    struct exchange *user;       /* NULL: kept for later */
     struct sock    *next;        /* spare, or to look at */
-    int             wants;       /* CURL_POLL_* */
+    int             wants;       /* CURL_POLL_IN and _OUT */
+    bool            is_ours;     /* a connection; libcurl has others for itself */
+    bool            is_shared;   /* HTTP/2: bytes may come at any time */
     bool            is_watched;  /* else it is looked at every turn */
     bool            looks;       /* in the list of those to look at */
     bool            is_gone;     /* given up by libcurl while in that list */
+    bool            is_spoilt;
 };
 
 struct shard {
@@ -62,13 +69,14 @@ struct exchange {
     struct tg_upstream_handler handler;
     struct set        *set;
     struct shard      *shard;
+    struct sock       *sock;                 /* the last one used; may be another's now */
     CURL              *easy;
     struct curl_slist *fields;
     struct exchange   *newer, *older;        /* all of the set, also dying ones */
     enum state state;
     bool       is_ready;                     /* the set's timer has something to do */
     bool       paused;
-    bool       told_connected, told_sent, has_head, is_reused, is_http2, wants_fresh;
+    bool       told_connected, told_sent, has_head, is_http2;
     bool       public_only;
     uint8_t    interim;
     CURLcode   code;                         /* of DONE */
@@ -90,7 +98,8 @@ struct set {
     size_t                 exchanges_count, ready_count;
     struct sock           *spare, *to_look;
     size_t                 socks_count;      /* spare ones and others */
-    size_t                 open_sockets;
+    struct sock          **by_fd;            /* ours only */
+    size_t                 by_fd_count;
     CURL                  *easies[SPARE_EASIES];
     size_t                 easies_count;
     bool                   in_curl;
@@ -117,7 +126,7 @@ static void set_ready(struct exchange *x, bool ready)
 
 static void look_later(struct sock *k)
 {
-    struct set *s = k->shard->set;
+    struct set *s = k->set;
 
     if (!k->looks) {
         k->looks = true;
@@ -168,9 +177,13 @@ static void look(struct sock *k)
     bool readable, writable;
 
     tg_net_poll(k->watch.fd, &readable, &writable);
+    if (k->is_ours && !k->user && !k->is_shared && readable && !k->is_spoilt) {
+        k->is_spoilt = true;
+        tg_net_spoil(k->watch.fd);
+    }
     readable = readable && k->wants & CURL_POLL_IN;
     writable = writable && k->wants & CURL_POLL_OUT;
-    if (!k->is_watched || readable || writable)
+    if ((k->wants && !k->is_watched) || readable || writable)
         look_later(k);
     if (readable || writable)
         act(k, readable, writable);
@@ -198,47 +211,94 @@ static void look_at_all(struct set *s)
 
 static void let_go(struct sock *k)
 {
-    struct set *s = k->shard->set;
-
     if (k->is_watched)
-        tg_loop_remove(s->loop, &k->watch);
+        tg_loop_remove(k->set->loop, &k->watch);
+    if (k->user)
+        k->user->sock = NULL;
+    k->user = NULL;
     k->is_watched = false;
     k->is_gone = true;
+    k->wants = 0;
     if (!k->looks)
-        put_back(s, k);
+        put_back(k->set, k);
 }
 
-static struct sock *take_spare(struct shard *h, curl_socket_t fd)
+static struct sock *take_spare(struct set *s, curl_socket_t fd)
 {
-    struct set *s = h->set;
     struct sock *k = s->spare;
 
     if (!k)
         return NULL;
     s->spare = k->next;
-    *k = (struct sock){ .watch = { .fd = fd, .on = on_socket }, .shard = h };
-    k->is_watched = tg_loop_add(s->loop, &k->watch) == TG_OK;
-    curl_multi_assign(h->multi, fd, k);
+    *k = (struct sock){ .watch = { .fd = fd, .on = on_socket }, .set = s };
     return k;
+}
+
+static struct sock *find_sock(struct set *s, curl_socket_t fd)
+{
+    return (size_t)fd < s->by_fd_count ? s->by_fd[fd] : NULL;
+}
+
+/* Watched from when libcurl first wants something: before, it is not
+ * connecting yet. */
+static void want(struct shard *h, struct sock *k, struct exchange *x, int wants)
+{
+    k->shard = h;
+    k->wants = wants & CURL_POLL_INOUT;
+    if (k->is_ours && x) {
+        if (k->user && k->user != x)
+            k->user->sock = NULL;
+        if (x->sock && x->sock != k)
+            x->sock->user = NULL;
+        k->user = x;
+        k->is_shared |= x->is_http2;
+        x->sock = k;
+    }
+    if (!k->is_watched)
+        k->is_watched = tg_loop_add(h->set->loop, &k->watch) == TG_OK;
+    look_later(k);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int wants, void *user, void *socket)
 {
     struct shard *h = user;
-    struct sock *k = socket;
+    struct sock *k = socket ? socket : find_sock(h->set, fd);
+    struct exchange *x = NULL;
 
     if (wants == CURL_POLL_REMOVE) {
-        if (k)
+        if (k && k->is_ours)
+            k->wants = 0;
+        else if (k)
             let_go(k);
         return 0;
     }
     if (!k)
-        k = take_spare(h, fd);
+        k = take_spare(h->set, fd);
     if (!k)
         return -1;
-    k->wants = wants;
-    look_later(k);
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+    curl_multi_assign(h->multi, fd, k);
+    want(h, k, x, wants);
     return 0;
+}
+
+static tg_err list_sock(struct set *s, int fd)
+{
+    if ((size_t)fd >= s->by_fd_count) {
+        size_t more = (size_t)fd + 64;
+        struct sock **by_fd = tg_realloc(s->by_fd, more * sizeof *by_fd);
+        if (!by_fd)
+            return TG_ENOMEM;
+        memset(by_fd + s->by_fd_count, 0, (more - s->by_fd_count) * sizeof *by_fd);
+        s->by_fd = by_fd;
+        s->by_fd_count = more;
+    }
+    struct sock *k = take_spare(s, fd);
+    if (!k)
+        return TG_ENOMEM;
+    k->is_ours = true;
+    s->by_fd[fd] = k;
+    return TG_OK;
 }
 
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *to)
@@ -259,7 +319,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     }
     if (tg_net_socket(&a, &fd))
         return CURL_SOCKET_BAD;
-    x->set->open_sockets++;
+    if (list_sock(x->set, fd)) {
+        tg_net_close(fd);
+        return CURL_SOCKET_BAD;
+    }
     return fd;
 }
 
@@ -267,7 +330,12 @@ static int close_socket(void *user, curl_socket_t fd)
 {
     struct set *s = user;
 
-    s->open_sockets--;
+    struct sock *k = find_sock(s, fd);
+
+    if (k) {
+        s->by_fd[fd] = NULL;
+        let_go(k);
+    }
     tg_net_close(fd);
     return 0;
 }
@@ -308,6 +376,17 @@ static void unlink_exchange(struct exchange *x)
     s->exchanges_count--;
 }
 
+/* Sockets outlive their exchange, and a record may serve another socket now. */
+static void leave_socks(struct exchange *x)
+{
+    struct sock *k = x->sock;
+
+    if (k && k->user == x) {
+        k->user = NULL;
+        look_later(k);
+    }
+}
+
 /* Take it out of libcurl; the memory stays. */
 static void stop(struct exchange *x)
 {
@@ -327,6 +406,7 @@ static void stop(struct exchange *x)
         curl_easy_cleanup(x->easy);
     }
     x->easy = NULL;
+    leave_socks(x);
     curl_slist_free_all(x->fields);
     x->fields = NULL;
     tg_buf_done(&x->head);
@@ -341,7 +421,7 @@ static bool is_among(CURLcode code, const CURLcode *list)
     return false;
 }
 
-static tg_err meaning(CURLcode code)
+static tg_err meaning(const struct exchange *x, CURLcode code)
 {
     static const CURLcode connecting[] = {
         CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT,
@@ -353,8 +433,9 @@ static tg_err meaning(CURLcode code)
         CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_INVALIDCERTSTATUS, CURLE_OK,
     };
 
+    /* libcurl has a limit of its own for a line, and says it thus. */
     if (code == CURLE_OUT_OF_MEMORY)
-        return TG_ENOMEM;
+        return x->head.len ? TG_ETOOBIG : TG_ENOMEM;
     if (code == CURLE_OPERATION_TIMEDOUT)
         return TG_ETIMEOUT;
     if (is_among(code, connecting))
@@ -365,7 +446,7 @@ static tg_err meaning(CURLcode code)
 static void finish(struct exchange *x, CURLcode code)
 {
     struct tg_upstream_handler handler = x->handler;
-    tg_err err = x->err ? x->err : code ? meaning(code) : !x->has_head ? TG_EPEER : TG_OK;
+    tg_err err = x->err ? x->err : code ? meaning(x, code) : !x->has_head ? TG_EPEER : TG_OK;
 
     stop(x);
     if (!err) {
@@ -395,23 +476,10 @@ static void reap(struct set *s)
     }
 }
 
-/* The kept connection had bytes on it: again, on a fresh one. */
-static void start_fresh(struct exchange *x)
-{
-    x->wants_fresh = false;
-    curl_multi_remove_handle(x->shard->multi, x->easy);
-    curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_multi_add_handle(x->shard->multi, x->easy);
-}
-
 static void done(struct exchange *x, CURLcode code)
 {
     if (x->state == OVER)
         return;
-    if (x->wants_fresh) {
-        start_fresh(x);
-        return;
-    }
     if (x->paused) {
         x->state = DONE;
         x->code = code;
@@ -455,35 +523,16 @@ static size_t refuse(struct exchange *x, tg_err err, const char *why)
     return 0;
 }
 
-/* Is there something to read before we asked? With HTTP/2 there may well be. */
-static bool is_spoilt(struct exchange *x)
-{
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    bool readable, writable;
-
-    if (x->is_http2 || curl_easy_getinfo(x->easy, CURLINFO_ACTIVESOCKET, &fd)
-        || fd == CURL_SOCKET_BAD)
-        return false;
-    tg_net_poll(fd, &readable, &writable);
-    return readable;
-}
-
 static int on_before_request(void *user, char *to_ip, char *from_ip, int to_port, int from_port)
 {
     struct exchange *x = user;
     long connects = 1;
 
     curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
-    x->is_reused = connects == 0;
-    if (x->is_reused && is_spoilt(x)) {
-        x->wants_fresh = true;
-        curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
-        return CURL_PREREQFUNC_ABORT;
-    }
     if (!x->told_connected && x->state != OVER) {
         x->told_connected = true;
         if (x->handler.on_connected)
-            x->handler.on_connected(x->handler.arg, x->is_reused);
+            x->handler.on_connected(x->handler.arg, connects == 0);
     }
     return x->state == OVER ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
@@ -865,6 +914,7 @@ static void set_free(void *set)
     }
     free_list(s->spare);
     free_list(s->to_look);
+    tg_free(s->by_fd);
     tg_loop_at(s->loop, &s->timer, 0);
     tg_free(s);
 }
@@ -894,8 +944,12 @@ static void count(const void *set, size_t *idle, size_t *busy)
 {
     const struct set *s = set;
 
-    *busy = s->exchanges_count < s->open_sockets ? s->exchanges_count : s->open_sockets;
-    *idle = s->open_sockets - *busy;
+    *idle = *busy = 0;
+    for (size_t i = 0; i < s->by_fd_count; i++) {
+        const struct sock *k = s->by_fd[i];
+        *busy += k && k->user;
+        *idle += k && !k->user && !k->is_spoilt;
+    }
 }
 
 static struct exchange *make_exchange(struct set *s, const struct tg_origin *o,

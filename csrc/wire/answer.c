@@ -31,9 +31,10 @@ void tg_answer_put_identity(const struct tg_answer *a, const char *object, struc
 static bool make_head(struct tg_answer *a)
 {
     struct tg_buf text = { 0 };
+    bool is_chat = a->api == TG_API_CHAT;
 
     tg_buf_z(&text, "data: ");
-    tg_answer_put_identity(a, a->api == TG_API_CHAT ? "chat.completion.chunk" : "text_completion", &text);
+    tg_answer_put_identity(a, is_chat ? "chat.completion.chunk" : "text_completion", &text);
     a->head = text.bad ? NULL : tg_alloc(text.len);
     if (a->head) {
         memcpy(a->head, text.at, text.len);
@@ -123,7 +124,7 @@ static void read_usage(struct tg_answer *a, struct tg_json usage)
     if (usage.kind != TG_JSON_OBJECT)
         return;
     tg_usage_read(&a->facts.usage, usage);
-    tg_buf_reset(&a->usage);
+    a->usage.len = 0;              /* not a reset: a failure must stay known until it is told */
     if (usage.raw.len <= TG_ANSWER_USAGE_MAX)
         tg_buf_str(&a->usage, usage.raw);
 }

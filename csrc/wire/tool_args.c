@@ -87,7 +87,10 @@ static enum state between(struct tg_tool_args *g, char c)
     case EMPTY:
     case VALUE:       return begin_value(g, c);
     case FIRST_VALUE: return c == ']' ? close_container(g) : begin_value(g, c);
-    case FIRST_KEY:   return c == '}' ? close_container(g) : c == '"' ? begin_string(g, COLON) : BROKEN;
+    case FIRST_KEY:
+        if (c == '}')
+            return close_container(g);
+        /* fall through */
     case KEY:         return c == '"' ? begin_string(g, COLON) : BROKEN;
     case COLON:       return c == ':' ? VALUE : BROKEN;
     case NEXT:
@@ -127,7 +130,10 @@ static enum state in_number(enum state state, char c)
     case INTEGER:  return is_digit(c) ? INTEGER : c == '.' ? POINT : is_e ? EXPONENT : BROKEN;
     case POINT:    return is_digit(c) ? FRACTION : BROKEN;
     case FRACTION: return is_digit(c) ? FRACTION : is_e ? EXPONENT : BROKEN;
-    case EXPONENT: return c == '+' || c == '-' ? EXPONENT_SIGN : is_digit(c) ? EXPONENT_DIGITS : BROKEN;
+    case EXPONENT:
+        if (c == '+' || c == '-')
+            return EXPONENT_SIGN;
+        /* fall through */
     default:       return is_digit(c) ? EXPONENT_DIGITS : BROKEN;
     }
 }

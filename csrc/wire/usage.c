@@ -318,7 +318,8 @@ static void put_others(struct tg_buf *out, struct tg_json from, const char *cons
     }
 }
 
-static void put_prompt_details(struct tg_buf *out, const struct tg_usage *u, struct tg_json original)
+static void put_prompt_details(struct tg_buf *out, const struct tg_usage *u,
+                               struct tg_json original)
 {
     static const char *const known[] = {
         "cached_tokens", "cache_write_tokens", "audio_tokens", "video_tokens", "image_tokens", NULL

@@ -320,6 +320,18 @@ static void fill(char cell[CELL_MAX], struct tg_str text)
     snprintf(cell, CELL_MAX, "%.*s", (int)(text.len < CELL_MAX ? text.len : CELL_MAX), text.at);
 }
 
+/* Its tag; with the provider's slug when the tag does not show it. */
+static void fill_endpoint(char cell[CELL_MAX], const struct tg_endpoint *e)
+{
+    struct tg_str tag = e->tag, slug = e->provider->slug;
+    bool is_shown = tag.len >= slug.len && tg_str_ieq((struct tg_str){ tag.at, slug.len }, slug);
+
+    fill(cell, tag);
+    if (is_shown || tag.len + 4 >= CELL_MAX)
+        return;
+    snprintf(cell + tag.len, CELL_MAX - tag.len, " (%.*s)", (int)slug.len, slug.at);
+}
+
 static void fill_prices(char cell[CELL_MAX], const struct tg_price_set *prices)
 {
     snprintf(cell, CELL_MAX, "%.6g/%.6g", (double)prices->femto[TG_PRICE_PROMPT] * 1e-9,
@@ -342,7 +354,7 @@ static void fill_row(struct row *r, const struct tg_candidate *c, size_t number,
     struct tg_live *l = c->endpoint->live;
 
     snprintf(r->cell[0], CELL_MAX, "%zu", number);
-    fill(r->cell[1], c->endpoint->tag);
+    fill_endpoint(r->cell[1], c->endpoint);
     fill(r->cell[2], c->endpoint->model->id);
     snprintf(r->cell[3], CELL_MAX, "%s%s", tg_place_name(c->place), c->is_probe ? " (probe)" : "");
     snprintf(r->cell[4], CELL_MAX, "%.4g", c->score);
@@ -372,48 +384,53 @@ static void put_row(struct tg_buf *out, const struct row *r, const size_t width[
 static void put_kept(struct tg_buf *out, const struct tg_plan *p, uint64_t now_ms)
 {
     size_t width[COLUMNS] = { 0 };
-    struct row row;
+    struct row row, headings;
 
     for (size_t i = 0; i < COLUMNS; i++)
-        fill(row.cell[i], tg_str_of(HEADINGS[i]));
+        fill(headings.cell[i], tg_str_of(HEADINGS[i]));
+    widen(width, &headings);
     for (size_t i = 0; i < listed(p->kept); i++) {
-        struct row r;
-        fill_row(&r, &p->all[i], i + 1, now_ms);
-        widen(width, &r);
+        fill_row(&row, &p->all[i], i + 1, now_ms);
+        widen(width, &row);
     }
-    widen(width, &row);
-    put_row(out, &row, width);
+    put_row(out, &headings, width);
     for (size_t i = 0; i < listed(p->kept); i++) {
         fill_row(&row, &p->all[i], i + 1, now_ms);
         put_row(out, &row, width);
     }
 }
 
+static void put_reason(struct tg_buf *out, const struct tg_plan *p, const struct tg_candidate *c)
+{
+    size_t before;
+
+    tg_buf_printf(out, "%s: %s (", tg_drop_name(c->drop), tg_drop_sentence(c->drop));
+    before = out->len;
+    tg_explain_drop(out, p, c);
+    if (out->bad)
+        return;
+    if (out->len == before)
+        out->len -= 2;             /* nothing to put in brackets */
+    else
+        tg_buf_char(out, ')');
+}
+
 static void put_dropped(struct tg_buf *out, const struct tg_plan *p)
 {
-    size_t width[2] = { 0 };
+    size_t width[COLUMNS] = { 0 };
     size_t end = p->kept + listed(p->count - p->kept);
+    struct row row = { 0 };
 
     for (size_t i = p->kept; i < end; i++) {
-        const struct tg_endpoint *e = p->all[i].endpoint;
-        width[0] = e->tag.len > width[0] ? e->tag.len : width[0];
-        width[1] = e->model->id.len > width[1] ? e->model->id.len : width[1];
+        fill_endpoint(row.cell[0], p->all[i].endpoint);
+        fill(row.cell[1], p->all[i].endpoint->model->id);
+        widen(width, &row);
     }
     for (size_t i = p->kept; i < end; i++) {
-        const struct tg_candidate *c = &p->all[i];
-        const struct tg_endpoint *e = c->endpoint;
-        size_t before;
-
-        tg_buf_printf(out, "-  %-*.*s  %-*.*s  %s: %s", (int)width[0], (int)e->tag.len, e->tag.at,
-                      (int)width[1], (int)e->model->id.len, e->model->id.at,
-                      tg_drop_name(c->drop), tg_drop_sentence(c->drop));
-        tg_buf_z(out, " (");
-        before = out->len;
-        tg_explain_drop(out, p, c);
-        if (out->len == before && !out->bad)
-            out->len -= 2;
-        else
-            tg_buf_char(out, ')');
+        fill_endpoint(row.cell[0], p->all[i].endpoint);
+        fill(row.cell[1], p->all[i].endpoint->model->id);
+        tg_buf_printf(out, "-  %-*s  %-*s  ", (int)width[0], row.cell[0], (int)width[1], row.cell[1]);
+        put_reason(out, p, &p->all[i]);
         tg_buf_char(out, '\n');
     }
 }

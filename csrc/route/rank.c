@@ -23,7 +23,7 @@ enum {
 struct standing {
     uint64_t major;                /* compared first */
     double   score, price;         /* then these; then the catalogue's order */
-    double   share;                /* of the traffic, of what it would draw */
+    double   share, weight;        /* how much of its traffic it should see; in the draw */
     enum tg_place place;           /* FALLBACK as long as nothing is wrong */
     enum tg_sort  mode;            /* NONE: drawn */
     enum tg_breaker breaker;
@@ -355,35 +355,41 @@ static void forgive_one(struct ranking *r)
     }
 }
 
-static double weight(const struct standing *s, bool among_free)
+/* Weigh order[first .. end) by share / price^2; free ones weigh infinitely more
+ * than others and the same among themselves. Returns the sum. */
+static double weigh(struct ranking *r, size_t first, size_t end)
 {
-    if (among_free)
-        return s->price > 0 ? 0 : s->share;
-    return s->share / (s->price * s->price);
+    bool has_free = false;
+    double sum = 0;
+
+    for (size_t i = first; i < end; i++)
+        has_free |= r->of[r->order[i]].price <= 0;
+    for (size_t i = first; i < end; i++) {
+        struct standing *s = &r->of[r->order[i]];
+        if (!has_free)
+            s->weight = s->share / (s->price * s->price);
+        else
+            s->weight = s->price > 0 ? 0 : s->share;
+        sum += s->weight;
+    }
+    return sum;
 }
 
-/* One of order[first .. end), drawn with weight share / price^2. Free ones
- * weigh infinitely more than others and the same among themselves. */
+/* One of order[first .. end), with its weight as its chance. */
 static size_t draw(struct ranking *r, size_t first, size_t end)
 {
-    double sum = 0, point = tg_rand_unit(&r->rand);
-    bool among_free = false;
-
-    for (size_t i = first; i < end; i++)
-        among_free |= r->of[r->order[i]].price <= 0;
-    for (size_t i = first; i < end; i++)
-        sum += weight(&r->of[r->order[i]], among_free);
-    point *= sum;
+    double point = weigh(r, first, end) * tg_rand_unit(&r->rand);
     size_t last = first;
+
     for (size_t i = first; i < end; i++) {
-        double w = weight(&r->of[r->order[i]], among_free);
-        if (w > 0)
-            last = i;
-        if (point < w)
+        double weight = r->of[r->order[i]].weight;
+        if (point < weight)
             return i;
-        point -= w;
+        point -= weight;
+        if (weight > 0)
+            last = i;
     }
-    return last;                   /* the rest of the rounding */
+    return last;                   /* rounding left something over */
 }
 
 static bool is_cheaper_cached(const struct tg_candidate *c)

@@ -163,6 +163,20 @@ TEST("the text has a line per candidate, aligned, and the reasons of the others"
     world_close(&w);
 }
 
+TEST("a tag that does not show its provider is shown with it")
+{
+    struct world w;
+    struct tg_buf out = { 0 };
+    world_open(&w, MODEL("m/one", AT("cheap", "0.000001", ",'tag':'eu'") ","
+                         AT("openai", "0.000001", ",'tag':'us-east'")));
+    ask(&w, ",'provider':{'ignore':['us-east']}");
+    CHECK_INT(tg_explain_text(&out, &w.plan, w.now_ms), TG_OK);
+    CHECK(strstr(tg_buf_cstr(&out), "\n1  eu (cheap)  m/one  sorted"));
+    CHECK(strstr(tg_buf_cstr(&out), "\n-  us-east (openai)  m/one  ignore: is in provider.ignore\n"));
+    tg_buf_done(&out);
+    world_close(&w);
+}
+
 TEST("a long list is cut where it is shown, and counted in full")
 {
     struct world w;

@@ -16,7 +16,8 @@ static void check_set(const struct tg_price_set *set)
         MUST(set->femto[k] >= 0);
         MUST(set->has >> k & 1 || set->femto[k] == 0);
         MUST(tg_price_put(&text, set->femto[k]) == TG_OK);
-        MUST(tg_price_femto((struct tg_json){ tg_buf_view(&text), TG_JSON_NUMBER }, &back) == TG_OK);
+        struct tg_json number = { tg_buf_view(&text), TG_JSON_NUMBER };
+        MUST(tg_price_femto(number, &back) == TG_OK);
         MUST(back == set->femto[k]);
         tg_buf_done(&text);
     }

@@ -10,6 +10,7 @@
  * written before the machine's clock began anew. */
 enum { AHEAD_MS = 5000 };
 
+#define PEEK(p)      atomic_load_explicit((p), memory_order_relaxed)
 #define LENGTH(ring) (sizeof(ring) / sizeof *(ring))
 
 /* ---- counters: a word is the number of its span of time and a count ---- */
@@ -51,8 +52,8 @@ static struct tally sum(struct ring r, uint32_t slices, uint32_t oldest, uint64_
 
     for (uint32_t i = 0; i < slices && newest - i >= oldest && i < newest; i++) {
         struct tg_health_slice *s = &r.slices[(newest - i) % r.length];
-        uint64_t succeeded = atomic_load_explicit(&s->epoch_and_counts[SUCCEEDED], memory_order_relaxed);
-        uint64_t failed = atomic_load_explicit(&s->epoch_and_counts[FAILED], memory_order_relaxed);
+        uint64_t succeeded = PEEK(&s->epoch_and_counts[SUCCEEDED]);
+        uint64_t failed = PEEK(&s->epoch_and_counts[FAILED]);
         if (succeeded >> 32 == newest - i)
             t.succeeded += (uint32_t)succeeded;
         if (failed >> 32 == newest - i)
@@ -360,12 +361,14 @@ static void raise_cap(struct tg_health *h)
 
     while (was && was < UINT32_MAX) {
         uint64_t is = was + (1ull << 32) / was;
-        if (atomic_compare_exchange_weak(&h->cap_q16, &was, is < UINT32_MAX ? (uint32_t)is : UINT32_MAX))
+        is = is < UINT32_MAX ? is : UINT32_MAX;
+        if (atomic_compare_exchange_weak(&h->cap_q16, &was, (uint32_t)is))
             return;
     }
 }
 
-static void tell_rate_limited(struct tg_health *h, int64_t asked_ms, int32_t in_flight, uint64_t now_ms)
+static void tell_rate_limited(struct tg_health *h, int64_t asked_ms, int32_t in_flight,
+                              uint64_t now_ms)
 {
     uint64_t was = atomic_load(&h->hold), is;
 

@@ -3,7 +3,7 @@
  *          too many failures (see TG_HEALTH_ROW), or 5 in a row
  *   CLOSED ------------------------------------------------------> OPEN
  *     ^  share ramps 10 % -> 100 % over 30 s                        |  hold over:
- *     |                                                             v  2 s x 2^rung, <= 64 s, +-10 %
+ *     |                                                             v  2 s x 2^rung, <= 64 s +-10 %
  *     +---------------- 3 successes ------------------------- HALF-OPEN
  *                                                   one request at a time;
  *                                                   a failure: OPEN, rung + 1
@@ -23,7 +23,7 @@
 
 enum tg_health_event {
     TG_HEALTH_SUCCESS,
-    TG_HEALTH_FAILURE,         /* 5xx, reset, time-out, broken or malformed answer, 401 402 404 ... */
+    TG_HEALTH_FAILURE,         /* 5xx, reset, time-out, broken answer, 401 402 404 ... */
     TG_HEALTH_RATE_LIMITED,    /* 429 */
     TG_HEALTH_NEUTRAL          /* the request's own fault, or the client left */
 };

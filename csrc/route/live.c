@@ -54,7 +54,8 @@ tg_err tg_live_attach(void *memory, size_t bytes, size_t slots, struct tg_live_r
     if (!memory || (uintptr_t)memory % ALIGNMENT)
         return TG_EINVAL;
     /* One word says it all, so two that lay it out at once do not meet. */
-    if (!atomic_compare_exchange_strong(&r->layout, &was, layout_of(slots)) && was != layout_of(slots))
+    if (!atomic_compare_exchange_strong(&r->layout, &was, layout_of(slots)) &&
+        was != layout_of(slots))
         return TG_EINVAL;
     *out = r;
     return TG_OK;
@@ -184,7 +185,8 @@ static uint64_t identity_of(struct tg_live_region *r, uint64_t entry)
     return slot < slots_of(r) ? atomic_load(&r->identities[slot]) : 0;
 }
 
-uint64_t tg_live_sticky_get(struct tg_live_region *r, uint64_t key, uint64_t now_ms, uint64_t idle_ms)
+uint64_t tg_live_sticky_get(struct tg_live_region *r, uint64_t key, uint64_t now_ms,
+                            uint64_t idle_ms)
 {
     uint64_t mixed = tg_hash_join(key, 0), best = 0;
     _Atomic uint64_t *bucket = bucket_of(r, mixed);

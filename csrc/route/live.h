@@ -74,7 +74,8 @@ void tg_live_tell(struct tg_live *l, const struct tg_live_report *r, uint64_t no
 
 /* The identity stored for this key, 0 when none or idle for `idle_ms` (told in
  * steps of TG_LIVE_STICKY_STEP_MS, up to a day). */
-uint64_t tg_live_sticky_get(struct tg_live_region *r, uint64_t key, uint64_t now_ms, uint64_t idle_ms);
+uint64_t tg_live_sticky_get(struct tg_live_region *r, uint64_t key, uint64_t now_ms,
+                            uint64_t idle_ms);
 
 /* Remember an identity that has a slot, or takes one; the oldest entry of a
  * full bucket makes room. */

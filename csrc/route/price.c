@@ -100,7 +100,8 @@ static bool scan_decimal(struct tg_str s, struct decimal *d)
 
 static bool push_digit(int64_t *n, int digit)
 {
-    return !__builtin_mul_overflow(*n, (int64_t)10, n) && !__builtin_add_overflow(*n, (int64_t)digit, n);
+    return !__builtin_mul_overflow(*n, (int64_t)10, n) &&
+           !__builtin_add_overflow(*n, (int64_t)digit, n);
 }
 
 /* d x 10^15, rounded half up; false when it does not fit. */
@@ -258,9 +259,11 @@ static tg_err read_window(struct tg_price_override *o, struct tg_json object, st
     if (!is_given(start) && !is_given(end))
         return TG_OK;
     if (!tg_json_i64(start, &from) || !is_hhmm(from))
-        return complain(r, is_given(start) ? start : object, "utc_start is a time of day as HHMM, such as 1030");
+        return complain(r, is_given(start) ? start : object,
+                        "utc_start is a time of day as HHMM, such as 1030");
     if (!tg_json_i64(end, &to) || !is_hhmm(to))
-        return complain(r, is_given(end) ? end : object, "utc_end is a time of day as HHMM, such as 400");
+        return complain(r, is_given(end) ? end : object,
+                        "utc_end is a time of day as HHMM, such as 400");
     o->utc_start = (int)from;
     o->utc_end = (int)to;
     return TG_OK;
@@ -415,8 +418,10 @@ static void lay_over(struct tg_price_set *set, const struct tg_price_set *above)
 
 static void reduce(struct tg_price_set *set, uint32_t discount_ppm)
 {
-    for (int k = 0; k < TG_PRICE_KEYS; k++)
-        set->femto[k] = (int64_t)(((wide)set->femto[k] * (MILLION - discount_ppm) + MILLION / 2) / MILLION);
+    for (int k = 0; k < TG_PRICE_KEYS; k++) {
+        wide millionths = (wide)set->femto[k] * (MILLION - discount_ppm);
+        set->femto[k] = (int64_t)((millionths + MILLION / 2) / MILLION);
+    }
 }
 
 void tg_price_at(const struct tg_price *p, int64_t prompt_tokens, int64_t wall_s,
@@ -512,7 +517,8 @@ struct tg_cost tg_price_cost(const struct tg_price_set *p, const struct tg_usage
     wide fees = price(p, TG_PRICE_REQUEST) +
                 (wide)at_least_0(u->web_searches) * price(p, TG_PRICE_WEB_SEARCH);
     bool is_told = u->cost_nano >= 0 && (ceiling_nano < 0 || u->cost_nano <= ceiling_nano);
-    int64_t total = is_told ? u->cost_nano : nano_of(prompt + completion + fees, FEMTO_PER_NANO / 2);
+    int64_t listed = nano_of(prompt + completion + fees, FEMTO_PER_NANO / 2);
+    int64_t total = is_told ? u->cost_nano : listed;
 
     return (struct tg_cost){
         .total = total,
@@ -535,9 +541,9 @@ static wide dearest(const struct tg_price_set *p, const enum tg_price_key *keys,
 int64_t tg_price_ceiling(const struct tg_price_set *p, int64_t prompt_tokens, int64_t max_tokens,
                          int64_t images)
 {
-    static const enum tg_price_key in[] = { TG_PRICE_PROMPT, TG_PRICE_CACHE_READ, TG_PRICE_CACHE_WRITE,
-                                            TG_PRICE_CACHE_WRITE_1H, TG_PRICE_AUDIO,
-                                            TG_PRICE_IMAGE_TOKEN };
+    static const enum tg_price_key in[] = { TG_PRICE_PROMPT, TG_PRICE_CACHE_READ,
+                                            TG_PRICE_CACHE_WRITE, TG_PRICE_CACHE_WRITE_1H,
+                                            TG_PRICE_AUDIO, TG_PRICE_IMAGE_TOKEN };
     static const enum tg_price_key out[] = { TG_PRICE_COMPLETION, TG_PRICE_REASONING,
                                              TG_PRICE_AUDIO_OUTPUT, TG_PRICE_IMAGE_OUTPUT };
 
@@ -557,6 +563,7 @@ double tg_price_blend(const struct tg_price_set *p, int64_t prompt_tokens, int64
         prompt = output * 3;
     if (output_tokens <= 0)
         output = prompt / 3;
-    return (prompt * (double)p->femto[TG_PRICE_PROMPT] + output * (double)p->femto[TG_PRICE_COMPLETION] +
+    return (prompt * (double)p->femto[TG_PRICE_PROMPT] +
+            output * (double)p->femto[TG_PRICE_COMPLETION] +
             (double)p->femto[TG_PRICE_REQUEST]) / (prompt + output);
 }

@@ -5,7 +5,7 @@
 
 #define FULL (1u << 31)
 
-_Static_assert(TG_WINDOW_GROUPS * TG_WINDOW_GROUP == TG_SKETCH_BUCKETS, "no bucket without a group");
+_Static_assert(TG_WINDOW_GROUPS * TG_WINDOW_GROUP == TG_SKETCH_BUCKETS, "every bucket has a group");
 _Static_assert(TG_WINDOW_GROUPS < 31, "a bit for every group, and one for full");
 
 /* Counters say nothing about other memory, so reading them asks for no order.
@@ -212,7 +212,8 @@ static double quantile(const struct counts *c, bool lower_tail, unsigned percent
     return value_at(c, lower_tail ? c->samples - rank + 1 : rank);
 }
 
-void tg_window_read(struct tg_window *w, bool lower_tail, uint64_t now_ms, struct tg_quantiles *out)
+void tg_window_read(struct tg_window *w, bool lower_tail, uint64_t now_ms,
+                    struct tg_quantiles *out)
 {
     struct counts c;
 

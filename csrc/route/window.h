@@ -61,6 +61,7 @@ void tg_window_add(struct tg_window *w, double value, uint64_t now_ms);
 /* Quantiles of what came in the last 290 to 300 s. With `lower_tail`, p90 is
  * the value that 90 % reach or exceed (throughput); else 90 % stay below or
  * at it (latency). Nearest rank. */
-void tg_window_read(struct tg_window *w, bool lower_tail, uint64_t now_ms, struct tg_quantiles *out);
+void tg_window_read(struct tg_window *w, bool lower_tail, uint64_t now_ms,
+                    struct tg_quantiles *out);
 
 #endif

@@ -172,7 +172,8 @@ TEST("it opens when more than 20 % failing is 90 % sure, or after five in a row"
 
 TEST("that is 3 in a row, 4 of 6, 5 of 10, 7 of 17, 10 of 30, 20 of 70")
 {
-    static const int cases[][2] = { { 3, 3 }, { 4, 6 }, { 5, 10 }, { 7, 17 }, { 10, 30 }, { 20, 70 } };
+    static const int cases[][2] = { { 3, 3 },  { 4, 6 },   { 5, 10 },
+                                    { 7, 17 }, { 10, 30 }, { 20, 70 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int failures = cases[i][0], between = (failures - 1) / 4;
         struct tg_health h = { 0 };

@@ -17,7 +17,8 @@ static const uint64_t START = 1000ull * HOUR;
 
 static void *map(size_t bytes)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -225,7 +226,9 @@ TEST("speeds of the slowest and of the fastest are told apart")
 
 TEST("what cannot be measured is left out, and the rest is not")
 {
-    static const struct { const char *what; int64_t ttft, tokens, ms; bool timed, paced; } cases[] = {
+    static const struct {
+        const char *what; int64_t ttft, tokens, ms; bool timed, paced;
+    } cases[] = {
         { "no content",                -1,  -1,    0, false, false },
         { "content, no count",        100,  -1, 1000, true,  false },
         { "one token behind",         100,   1, 1000, true,  false },

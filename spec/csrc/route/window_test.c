@@ -385,7 +385,8 @@ static pid_t fork_writer(struct shared *s, uint64_t seed)
 
 TEST("writers killed at random instants leave nothing that the next minute does not mend")
 {
-    struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                            -1, 0);
     struct tg_rand rand;
     pid_t pids[2];
 

@@ -59,14 +59,12 @@ local function pricing_of(raw)
   return json.ordered(out, names)
 end
 
-local function usd(price)
-  return decimal.text(price)
-end
-
--- Of a thing without a price list: what it costs all the same.
+-- Of a model or endpoint without a price list: what it costs all the same.
 local function pricing_from(priced)
-  return json.ordered({ prompt = usd(priced.prompt_price), completion = usd(priced.completion_price) },
-    { "prompt", "completion" })
+  local own = json.split(priced.raw).pricing
+  if own and tostring(own) ~= "null" then return pricing_of(own) end
+  return json.ordered({ prompt = decimal.text(priced.prompt_price),
+    completion = decimal.text(priced.completion_price) }, { "prompt", "completion" })
 end
 
 -- ---- models ----

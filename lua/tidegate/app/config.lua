@@ -292,9 +292,8 @@ end
 -- ---- catalogues ----
 
 local function add_catalog(catalog, settings, name)
-  if name == shipped.NAME then
-    local text = shipped.text(settings.providers)
-    return catalog:add(text, name)
+  if shipped.has(name) then
+    return catalog:add(shipped.text(name, settings.providers), name)
   end
   local path = name:sub(1, 1) == "/" and name or settings.directory .. name
   local text, why = core.read_file(path)

@@ -1,31 +1,39 @@
---- The catalogue that comes with the program, cut to the configured providers.
+--- The catalogues that come with the program, cut to the configured providers.
 
 local core = require "tidegate.core"
 
-local shipped = { NAME = "tidegate:shipped" }
+local shipped = {}
 
-local FILE = "tidegate/catalog/shipped.json"
+local FILES = {
+  ["tidegate:shipped"] = "tidegate/catalog/shipped.json",
+  ["tidegate:demo"]    = "tidegate/catalog/demo.json",
+}
 
--- Inside the program, or beside this file in a tree.
-local function read()
+-- Inside the program, or beside the modules in a tree.
+local function read(file)
   local ok, embedded = pcall(require, "tidegate.embedded")
-  local text = ok and embedded.read(FILE)
+  local text = ok and embedded.read(file)
   if text then return text end
   for template in package.path:gmatch("[^;]+") do
-    local path = template:gsub("%?.*$", FILE)
+    local path = template:gsub("%?.*$", "") .. file
     text = core.read_file(path)
     if text then return text end
   end
-  error(FILE .. " is not installed")
+  error(file .. " is not installed")
+end
+
+--- Is this the name of such a catalogue, and no path?
+function shipped.has(name)
+  return FILES[name] ~= nil
 end
 
 --- The catalogue's text: models that at least one of these providers serves,
 -- with the endpoints of these providers alone.
-function shipped.text(providers)
+function shipped.text(name, providers)
   local json, configured = core.json, {}
   for _, provider in ipairs(providers) do configured[provider.slug] = true end
   local models = {}
-  for _, model in ipairs(assert(json.decode(read())).data) do
+  for _, model in ipairs(assert(json.decode(read(FILES[name]))).data) do
     local endpoints = {}
     for _, endpoint in ipairs(model.endpoints) do
       if configured[endpoint.provider] then endpoints[#endpoints + 1] = endpoint end

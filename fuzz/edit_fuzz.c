@@ -62,8 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         all_kept &= edits[i].verb == TG_EDIT_KEEP;
     }
     bool has_more = data[7] & 1;
-    MUST(tg_edit_pieces(root, m, n, edits, has_more ? TG_STR("\"added\":[1]") : (struct tg_str){ 0 },
-                        pieces, TG_EDIT_PIECES(n), &count, &bytes) == TG_OK);
+    struct tg_str more = tg_str_of(has_more ? "\"added\":[1]" : "");
+    MUST(tg_edit_pieces(root, m, n, edits, more, pieces, TG_EDIT_PIECES(n), &count, &bytes) ==
+         TG_OK);
     for (size_t i = 0; i < count; i++)
         tg_buf_str(&out, pieces[i]);
     MUST(out.len == bytes);

@@ -7,6 +7,7 @@
 
 #include "wire/json.h"
 #include "wire/scan.h"
+#include "wire/utf8.h"
 
 #define MUST(cond) ((cond) ? (void)0 : abort())
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "wire/scan.h"
+#include "wire/utf8.h"
 
 static bool is_space(char c)
 {

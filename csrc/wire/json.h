@@ -84,7 +84,8 @@ struct tg_json_member {
 
 /* All members in the order of the text. TG_ETOOBIG when there are more than
  * `cap`, TG_EINVAL when the value is no object. */
-tg_err tg_json_members(struct tg_json object, struct tg_json_member *out, size_t cap, size_t *count);
+tg_err tg_json_members(struct tg_json object, struct tg_json_member *out, size_t cap,
+                       size_t *count);
 
 /* ---- look at one value ---- */
 

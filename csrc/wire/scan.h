@@ -4,7 +4,7 @@
  * the first byte it looks for, or `end`. SSE2 is what every x86-64 has; AVX2
  * is asked of the processor; elsewhere, and with TG_SCAN_PORTABLE defined,
  * eight bytes at a time are looked at in an ordinary register. All of them
- * give the same answers. Included by those two .c files and by nothing else. */
+ * give the same answers. For those two and wire/utf8.h, and for nothing else. */
 #ifndef TG_SCAN_H
 #define TG_SCAN_H
 
@@ -292,38 +292,52 @@ static inline bool tg_scan_is_escaped(const char *p, const char *from)
 /* Each bit becomes the sum modulo 2 of itself and all lower ones. */
 static inline uint64_t tg_scan_prefix_xor(uint64_t x)
 {
-    for (int shift = 1; shift < 64; shift *= 2)
-        x ^= x << shift;
-    return x;
+    x ^= x << 1;
+    x ^= x << 2;
+    x ^= x << 4;
+    x ^= x << 8;
+    x ^= x << 16;
+    return x ^ x << 32;
 }
 
 /* ---- a JSON string, checked but for its UTF-8 ---- */
 
-static inline bool tg_scan_is_hex(char c)
+enum { TG_SCAN_NAMED = 1, TG_SCAN_HEX = 2 };
+
+/* May stand behind a backslash, is a hexadecimal digit, or both. */
+static const unsigned char tg_scan_class[256] = {
+    ['"'] = TG_SCAN_NAMED, ['\\'] = TG_SCAN_NAMED, ['/'] = TG_SCAN_NAMED, ['n'] = TG_SCAN_NAMED,
+    ['r'] = TG_SCAN_NAMED, ['t'] = TG_SCAN_NAMED, ['0' ... '9'] = TG_SCAN_HEX,
+    ['A' ... 'F'] = TG_SCAN_HEX, ['a'] = TG_SCAN_HEX, ['b'] = TG_SCAN_NAMED | TG_SCAN_HEX,
+    ['c' ... 'e'] = TG_SCAN_HEX, ['f'] = TG_SCAN_NAMED | TG_SCAN_HEX,
+};
+
+/* The first of the four bytes at p that is no hexadecimal digit; NULL when
+ * all are. */
+static inline const char *tg_scan_bad_hex(const char *p, const char *end)
 {
-    char lower = (char)(c | 0x20);
-    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'f');
+    const unsigned char *of = tg_scan_class, *at = (const unsigned char *)p;
+
+    if (end - p >= 4 && of[at[0]] & of[at[1]] & of[at[2]] & of[at[3]] & TG_SCAN_HEX)
+        return NULL;
+    while (p < end && of[(unsigned char)*p] & TG_SCAN_HEX)
+        p++;
+    return p;
 }
 
 /* The first wrong byte of the escapes whose second characters are marked;
  * NULL when they are good. */
 static inline const char *tg_scan_bad_escape(const char *block, uint64_t escaped, const char *end)
 {
-    static const bool known[256] = {
-        ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true,
-        ['n'] = true, ['r'] = true, ['t'] = true,
-    };
     for (; escaped; escaped &= escaped - 1) {
         const char *p = block + __builtin_ctzll(escaped);
         if (p >= end)
             return end;
-        if (known[(unsigned char)*p])
+        if (tg_scan_class[(unsigned char)*p] & TG_SCAN_NAMED)
             continue;
-        if (*p != 'u')
-            return p;
-        for (int i = 1; i <= 4; i++)
-            if (end - p <= i || !tg_scan_is_hex(p[i]))
-                return end - p <= i ? end : p + i;
+        const char *bad = *p == 'u' ? tg_scan_bad_hex(p + 1, end) : p;
+        if (bad)
+            return bad;
     }
     return NULL;
 }
@@ -465,186 +479,6 @@ static inline const char *tg_scan_container(const char *p, const char *end)
 #else
     return tg_scan_container_by(tg_scan_mask_portable, p, end);
 #endif
-}
-
-/* ---- the first byte that is not UTF-8 (RFC 3629): where the ill-formed
- *      sequence begins ---- */
-
-/* How many bytes the character at p has. When it is ill-formed, *good is set
- * to false and the answer is the length of the part that could have begun a
- * character, at least 1: what one U+FFFD stands for. */
-static inline size_t tg_utf8_take(const char *p, const char *end, bool *good)
-{
-    unsigned char lead = (unsigned char)p[0], low = 0x80, high = 0xbf;
-    size_t n = 0;
-
-    if (lead < 0x80) {
-        n = 1;
-    } else if (lead >= 0xc2 && lead <= 0xdf) {
-        n = 2;
-    } else if (lead >= 0xe0 && lead <= 0xef) {
-        n = 3;
-        low = lead == 0xe0 ? 0xa0 : low;          /* shorter forms exist below */
-        high = lead == 0xed ? 0x9f : high;        /* surrogates lie above */
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-        n = 4;
-        low = lead == 0xf0 ? 0x90 : low;
-        high = lead == 0xf4 ? 0x8f : high;        /* U+10FFFF is the last */
-    }
-    for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf) {
-        unsigned char c = i < (size_t)(end - p) ? (unsigned char)p[i] : 0;
-        if (c < low || c > high) {
-            *good = false;
-            return i;
-        }
-    }
-    *good = *good && n;
-    return n ? n : 1;
-}
-
-static inline const char *tg_utf8_bad_portable(const char *p, const char *end)
-{
-    bool good = true;
-
-    while (p < end) {
-        if (end - p >= 8 && !(tg_scan_load8(p) & TG_SCAN_HIGHS)) {
-            p += 8;
-            continue;
-        }
-        size_t n = tg_utf8_take(p, end, &good);
-        if (!good)
-            return p;
-        p += n;
-    }
-    return end;
-}
-
-#if TG_SCAN_X86
-/* Where the character that reaches over p begins, or p: everything before p
- * is well-formed but for that character. */
-static inline const char *tg_utf8_boundary(const char *start, const char *p)
-{
-    for (int back = 1; back <= 3 && p - back >= start; back++) {
-        unsigned char c = (unsigned char)p[-back];
-        if (c >= 0xc0)
-            return p - back;
-        if (c < 0x80)
-            return p;
-    }
-    return p;
-}
-
-/* The table for each of two neighbours' nibbles has a bit for each mistake
- * that this nibble may be part of; a mistake is made where all three agree.
- * After J. Keiser and D. Lemire, "Validating UTF-8 In Less Than One
- * Instruction Per Byte", 2021. */
-enum {
-    TG_UTF8_TOO_SHORT   = 1 << 0,      /* lead, then lead or ASCII */
-    TG_UTF8_TOO_LONG    = 1 << 1,      /* ASCII, then continuation */
-    TG_UTF8_OVERLONG_3  = 1 << 2,
-    TG_UTF8_TOO_LARGE   = 1 << 3,
-    TG_UTF8_SURROGATE   = 1 << 4,
-    TG_UTF8_OVERLONG_2  = 1 << 5,
-    TG_UTF8_LARGE_1000  = 1 << 6,      /* f5..ff, or f4 90; also overlong 4 */
-    TG_UTF8_OVERLONG_4  = 1 << 6,
-    TG_UTF8_TWO_CONTS   = 1 << 7,      /* good only as 3rd or 4th byte */
-    TG_UTF8_CARRY       = TG_UTF8_TOO_SHORT | TG_UTF8_TOO_LONG | TG_UTF8_TWO_CONTS
-};
-
-#define TG_UTF8_TABLE(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)                     \
-    _mm256_setr_epi8((char)(a), (char)(b), (char)(c), (char)(d), (char)(e), (char)(f),    \
-                     (char)(g), (char)(h), (char)(i), (char)(j), (char)(k), (char)(l),    \
-                     (char)(m), (char)(n), (char)(o), (char)(p), (char)(a), (char)(b),    \
-                     (char)(c), (char)(d), (char)(e), (char)(f), (char)(g), (char)(h),    \
-                     (char)(i), (char)(j), (char)(k), (char)(l), (char)(m), (char)(n),    \
-                     (char)(o), (char)(p))
-
-/* The bytes of `now` moved up by n, filled from the end of `before`. */
-#define TG_UTF8_PREVIOUS(before, now, n) \
-    _mm256_alignr_epi8(now, _mm256_permute2x128_si256(before, now, 0x21), 16 - (n))
-
-__attribute__((target("avx2")))
-static inline __m256i tg_utf8_high_nibbles(__m256i b)
-{
-    return _mm256_and_si256(_mm256_srli_epi16(b, 4), _mm256_set1_epi8(0x0f));
-}
-
-/* Not zero in each byte where a mistake shows, given the 32 bytes before. */
-__attribute__((target("avx2")))
-static inline __m256i tg_utf8_mistakes(__m256i before, __m256i now)
-{
-    const __m256i lead_high = TG_UTF8_TABLE(
-        TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG,
-        TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG, TG_UTF8_TOO_LONG,
-        TG_UTF8_TWO_CONTS, TG_UTF8_TWO_CONTS, TG_UTF8_TWO_CONTS, TG_UTF8_TWO_CONTS,
-        TG_UTF8_TOO_SHORT | TG_UTF8_OVERLONG_2,
-        TG_UTF8_TOO_SHORT,
-        TG_UTF8_TOO_SHORT | TG_UTF8_OVERLONG_3 | TG_UTF8_SURROGATE,
-        TG_UTF8_TOO_SHORT | TG_UTF8_TOO_LARGE | TG_UTF8_LARGE_1000 | TG_UTF8_OVERLONG_4);
-    const int large = TG_UTF8_CARRY | TG_UTF8_TOO_LARGE | TG_UTF8_LARGE_1000;
-    const __m256i lead_low = TG_UTF8_TABLE(
-        TG_UTF8_CARRY | TG_UTF8_OVERLONG_3 | TG_UTF8_OVERLONG_2 | TG_UTF8_OVERLONG_4,
-        TG_UTF8_CARRY | TG_UTF8_OVERLONG_2,
-        TG_UTF8_CARRY, TG_UTF8_CARRY,
-        TG_UTF8_CARRY | TG_UTF8_TOO_LARGE,
-        large, large, large, large, large, large, large, large,
-        large | TG_UTF8_SURROGATE,
-        large, large);
-    const int cont = TG_UTF8_TOO_LONG | TG_UTF8_OVERLONG_2 | TG_UTF8_TWO_CONTS;
-    const __m256i next_high = TG_UTF8_TABLE(
-        TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT,
-        TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT,
-        cont | TG_UTF8_OVERLONG_3 | TG_UTF8_LARGE_1000 | TG_UTF8_OVERLONG_4,
-        cont | TG_UTF8_OVERLONG_3 | TG_UTF8_TOO_LARGE,
-        cont | TG_UTF8_SURROGATE | TG_UTF8_TOO_LARGE,
-        cont | TG_UTF8_SURROGATE | TG_UTF8_TOO_LARGE,
-        TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT, TG_UTF8_TOO_SHORT);
-
-    __m256i lead = TG_UTF8_PREVIOUS(before, now, 1);
-    __m256i pairs = _mm256_and_si256(
-        _mm256_and_si256(
-            _mm256_shuffle_epi8(lead_high, tg_utf8_high_nibbles(lead)),
-            _mm256_shuffle_epi8(lead_low, _mm256_and_si256(lead, _mm256_set1_epi8(0x0f)))),
-        _mm256_shuffle_epi8(next_high, tg_utf8_high_nibbles(now)));
-
-    /* A third or fourth byte must be a continuation, and only they may be the
-     * second of two. */
-    __m256i third = _mm256_subs_epu8(TG_UTF8_PREVIOUS(before, now, 2),
-                                     _mm256_set1_epi8((char)(0xe0 - 0x80)));
-    __m256i fourth = _mm256_subs_epu8(TG_UTF8_PREVIOUS(before, now, 3),
-                                      _mm256_set1_epi8((char)(0xf0 - 0x80)));
-    __m256i must = _mm256_and_si256(_mm256_or_si256(third, fourth),
-                                    _mm256_set1_epi8((char)0x80));
-    return _mm256_xor_si256(pairs, must);
-}
-
-__attribute__((target("avx2")))
-static inline const char *tg_utf8_bad_avx2(const char *p, const char *end)
-{
-    const char *start = p;
-    __m256i before = _mm256_setzero_si256();
-
-    for (; end - p >= 32; p += 32) {
-        __m256i now = _mm256_loadu_si256((const __m256i *)(const void *)p);
-        /* ASCII behind ASCII needs no tables. */
-        if (_mm256_movemask_epi8(_mm256_or_si256(before, now))) {
-            __m256i mistakes = tg_utf8_mistakes(before, now);
-            if (!_mm256_testz_si256(mistakes, mistakes))
-                break;
-        }
-        before = now;
-    }
-    return tg_utf8_bad_portable(tg_utf8_boundary(start, p), end);
-}
-#endif
-
-static inline const char *tg_utf8_bad(const char *p, const char *end)
-{
-#if TG_SCAN_X86
-    if (__builtin_cpu_supports("avx2"))
-        return tg_utf8_bad_avx2(p, end);
-#endif
-    return tg_utf8_bad_portable(p, end);
 }
 
 #endif

@@ -73,7 +73,8 @@ TEST("members are kept, replaced, removed and added; the rest stays as it was wr
         { "{\n  \"a\": 1,\n  \"b\": 2\n}", "kk", "", "{\n  \"a\": 1,\n  \"b\": 2\n}" },
         { "{\n  \"a\": 1,\n  \"b\": 2\n}", "xk", "", "{\n  \"b\": 2\n}" },
         { "{\n  \"a\": 1,\n  \"b\": 2\n}", "kx", "", "{\n  \"a\": 1\n}" },
-        { "{\n  \"a\": 1,\n  \"b\": 2\n}", "kr", "\"c\":3", "{\n  \"a\": 1,\n  \"b\": 0,\"c\":3\n}" },
+        { "{\n  \"a\": 1,\n  \"b\": 2\n}", "kr", "\"c\":3",
+          "{\n  \"a\": 1,\n  \"b\": 0,\"c\":3\n}" },
         { "{ \"a\" : [1, 2.50] , \"b\" : 12345678901234567890 }", "kr", "",
           "{ \"a\" : [1, 2.50] , \"b\" : 0 }" },
         { "{\"a\":1,\"a\":2}", "xk", "", "{\"a\":2}" },
@@ -121,10 +122,11 @@ TEST("what is kept is not copied")
 TEST("too little room and what is no object are refused, the results untouched")
 {
     struct object o = object_of(TG_STR("{\"a\":1,\"b\":2}"));
-    struct tg_edit edits[2] = { { TG_EDIT_REPLACE, TG_STR("0") }, { TG_EDIT_REPLACE, TG_STR("0") } };
+    struct tg_edit edits[2];
     struct tg_str pieces[TG_EDIT_PIECES(2)];
     size_t count = 99, bytes = 99, needed = 0;
 
+    edits_of("rr", edits);
     CHECK_INT(tg_edit_pieces(o.root, o.members, 2, edits, TG_STR("\"c\":1"), pieces,
                              TG_EDIT_PIECES(2), &needed, &bytes), TG_OK);
     CHECK_INT(needed, 7);

@@ -362,7 +362,8 @@ TEST("an object gives its members in order, with keys still escaped")
 TEST("an array gives its elements with empty keys; nothing else gives any")
 {
     static const struct { const char *text; size_t count; } cases[] = {
-        { "[]", 0 }, { "[ ]", 0 }, { "[1]", 1 }, { "[ null , [ ] , {} ]", 3 }, { "[[[1,2],3],4]", 2 },
+        { "[]", 0 }, { "[ ]", 0 }, { "[1]", 1 }, { "[ null , [ ] , {} ]", 3 },
+        { "[[[1,2],3],4]", 2 },
         { "{}", 0 }, { "1", 0 },   { "\"[1,2]\"", 0 }, { "null", 0 }, { "[\"a,b\",\"\\\",\"]", 2 },
         { "{\"a\":\"}\",\"b\":\"\\\\\"}", 2 },
     };
@@ -410,7 +411,8 @@ TEST("a long nested value is skipped whole, whatever brackets and quotes its str
 TEST("a look-up compares characters, not spelling, and the last of several wins")
 {
     struct tg_json o = value_of("{\"model\":\"a\",\"m\\u006fdel\":\"b\",\"x\\\\y\":1,\"x\\ny\":2,"
-                                "\"\\u20ac\":3,\"\\ud83d\\ude00\":4,\"\":5,\"z\\u0000\":6,\"z\":7}");
+                                "\"\\u20ac\":3,\"\\ud83d\\ude00\":4,\"\":5,"
+                                "\"z\\u0000\":6,\"z\":7}");
     CHECK_STR(tg_json_get(o, "model").raw, "\"b\"");
     CHECK_STR(tg_json_get(o, "x\\y").raw, "1");
     CHECK_STR(tg_json_get(o, "x\ny").raw, "2");

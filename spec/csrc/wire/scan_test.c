@@ -3,6 +3,7 @@
 
 #include "base/rand.h"
 #include "wire/scan.h"
+#include "wire/utf8.h"
 
 enum { LONGEST = 400, ROUNDS = 30000 };
 
@@ -33,7 +34,8 @@ static struct sample sample_of(struct tg_rand *rand, const char *const *words, u
 TEST("strings end where a look at every byte says")
 {
     static const char *const words[] = {
-        "plain characters ", "\\n", "\\\"", "\\\\", "\\u00e9", "\xe2\x82\xac", "x", "\"", "\\", "\x1f",
+        "plain characters ", "\\n", "\\\"", "\\\\", "\\u00e9", "\xe2\x82\xac", "x", "\"", "\\",
+        "\x1f",
     };
     struct tg_rand rand = { 1 };
 
@@ -73,7 +75,8 @@ static const char *plain_container_end(const char *p, const char *end)
 TEST("containers close where a look at every byte says")
 {
     static const char *const words[] = {
-        "plain words ", "{", "]", "\"a]b\"", "\"\\\"}\"", "\"\\\\\"", "[[", "}", ",:1 ", "[{\"x\":[]}]",
+        "plain words ", "{", "]", "\"a]b\"", "\"\\\"}\"", "\"\\\\\"", "[[", "}", ",:1 ",
+        "[{\"x\":[]}]",
     };
     struct tg_rand rand = { 2 };
 

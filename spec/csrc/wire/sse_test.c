@@ -363,7 +363,12 @@ TEST("between whole events no memory is held, however they were cut")
 
 TEST("an event past the limit is refused at the same place however it is cut")
 {
-    static const struct { const char *stream; size_t limit; const char *want; tg_err err; } cases[] = {
+    static const struct {
+        const char *stream;
+        size_t limit;
+        const char *want;
+        tg_err err;
+    } cases[] = {
         { "data: 12345678\n\n", 14, "|12345678|\n", TG_OK },
         { "data: 12345678\n\n", 13, "", TG_ETOOBIG },
         { "data: a\n\ndata: 12345678\n\n", 13, "|a|\n", TG_ETOOBIG },

@@ -498,7 +498,7 @@ TEST("a 429 teaches a cap of 0.8 of what was in flight, once a burst, at least 1
         struct tg_health h = { 0 };
         limit(&h, 1000, cases[i].others, START);
         CHECK_INT(tg_health_cap(&h), cases[i].cap);
-        limit(&h, 1000, cases[i].others / 2, START);
+        limit(&h, 5000, cases[i].others / 2, START);
         CHECK_INT(tg_health_cap(&h), cases[i].cap);
     }
 }

@@ -168,6 +168,24 @@ TEST("a stream that stops early is not whole, and what came of it is the beginni
     drop_samples(s);
 }
 
+TEST("deflate with and without zlib's header is told apart whatever it begins with")
+{
+    for (int i = 0; i < 500; i++) {
+        char body[16];
+        size_t n = (size_t)snprintf(body, sizeof body, "%c%d", i % 256, i * 7919);
+        for (int raw = 0; raw < 2; raw++) {
+            struct tg_buf packed = { 0 }, out = { 0 };
+            bool is_whole;
+            pack(raw ? RAW : ZLIB, body, n, &packed);
+            CHECK_INT(decode(TG_CODING_DEFLATE, tg_buf_view(&packed), 1, NO_LIMIT, &out,
+                             &is_whole), TG_OK);
+            CHECK(is_whole && tg_str_eq(tg_buf_view(&out), (struct tg_str){ body, n }));
+            tg_buf_done(&packed);
+            tg_buf_done(&out);
+        }
+    }
+}
+
 TEST("what was flushed comes out at once, for streams")
 {
     struct tg_decode *d = tg_decode_new(TG_CODING_GZIP);

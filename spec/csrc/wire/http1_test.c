@@ -641,6 +641,7 @@ TEST("chunks come out joined wherever they are cut, and what follows them is lef
         { "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789" },
         { "2;a=b\r\n{}\r\n0\r\n\r\n", "{}" },
         { "2 ; a = \"\xc3\xa9\"\r\n{}\r\n0;last\r\n\r\n", "{}" },
+        { "2 \t ;a\r\n{}\r\n0\r\n\r\n", "{}" },
         { "2\r\n\r\n\r\n0\r\n\r\n", "\r\n" },
         { "0\r\nX: y\r\nZ:\r\n\r\n", "" },
         { "1\r\nx\r\n0\r\nContent-Length: 5\r\n\r\n", "x" },

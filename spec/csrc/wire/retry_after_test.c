@@ -183,6 +183,7 @@ TEST("header fields say how long to wait, the more direct and finer one first")
         { "X-RateLimit-Reset: 1759845420000", 0 },
         { "x-ratelimit-reset: 99999999999999999999999", TG_RETRY_AFTER_MAX_MS },
         { "x-ratelimit-reset: 999999999", TG_RETRY_AFTER_MAX_MS },
+        { "x-ratelimit-reset: 1000000000", 0 },
         { "x-ratelimit-reset: Wed, 19 Aug 2026 14:34:52 GMT", 30000 },
         { "x-ratelimit-reset:", -1 },
         { "x-ratelimit-limit: 50\nx-ratelimit-remaining: 0\nx-reset: 5", -1 },
@@ -199,6 +200,8 @@ TEST("header fields say how long to wait, the more direct and finer one first")
           "anthropic-ratelimit-tokens-reset: 2026-08-19T14:44:22Z", 10000 },
         { "x-ratelimit-remaining-requests: 9999\nx-ratelimit-reset-requests: 6ms\n"
           "x-ratelimit-remaining-tokens: 200\nx-ratelimit-reset-tokens: 40s", 40000 },
+        { "x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 0s\n"
+          "x-ratelimit-remaining-tokens: 9\nx-ratelimit-reset-tokens: 40s", 0 },
         { "x-ratelimit-remaining-requests: lots\nx-ratelimit-reset-requests: 6s", 6000 },
     };
 
@@ -282,6 +285,21 @@ TEST("a huge body is looked at in its beginning only")
     memset(b.at, ' ', 16);
     memcpy(b.at + 90000, "try again in 5s ", 16);
     CHECK_INT(wait_of("", b.at), -1);
+    tg_buf_done(&b);
+}
+
+TEST("of the header fields inside a body the first few count")
+{
+    struct tg_buf b = { 0 };
+
+    for (int behind = 15; behind <= 16; behind++) {
+        tg_buf_reset(&b);
+        tg_buf_z(&b, "{\"error\":{\"metadata\":{\"headers\":{");
+        for (int i = 0; i < behind; i++)
+            tg_buf_printf(&b, "\"X-%d\":\"y\",", i);
+        tg_buf_z(&b, "\"Retry-After\":\"3\"}}}}");
+        CHECK_INT(wait_of("", tg_buf_cstr(&b)), behind == 15 ? 3000 : -1);
+    }
     tg_buf_done(&b);
 }
 

@@ -37,6 +37,7 @@ TEST("a URL is taken apart into scheme, host, port, path and query")
         { "https://h?b", true, "h", false, 443, "", "b", "h" },
         { "https://h/?", true, "h", false, 443, "", "", "h" },
         { "https://h/%7Ea/...", true, "h", false, 443, "/%7Ea/...", "", "h" },
+        { "https://h/%41?%42", true, "h", false, 443, "/%41", "%42", "h" },
         { "https://h/-._~!$&'()*+,;=:@", true, "h", false, 443, "/-._~!$&'()*+,;=:@", "", "h" },
         { "http://127.0.0.1:8000/v1", false, "127.0.0.1", false, 8000, "/v1", "",
           "127.0.0.1:8000" },

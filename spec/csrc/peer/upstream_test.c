@@ -67,7 +67,7 @@ struct server {
     SSL_CTX        *tls;
     const struct answer *script;        /* one a request; the last one again and again */
     size_t          script_len;
-    size_t          requests, accepted, open, filled, resumed;
+    size_t          requests, accepted, open, filled, resumed, tunnels;
     bool            deaf;               /* read nothing */
     char            last[REQUEST_MAX];  /* the last request as it came */
     size_t          last_len;
@@ -134,9 +134,27 @@ static void on_peer_timer(struct tg_timer *t)
     answer_on((struct peer *)((char *)t - offsetof(struct peer, timer)));
 }
 
+/* As a proxy that is its own destination: what follows is TLS. */
+static void open_tunnel(struct peer *p)
+{
+    static const char yes[] = "HTTP/1.1 200 Connection established\r\nContent-Length: 9\r\n\r\n";
+    size_t n;
+
+    p->server->tunnels++;
+    p->in_len = 0;
+    put_bytes(p, yes, sizeof yes - 1, &n);
+    p->ssl = SSL_new(certs.ctx[GOOD]);
+    SSL_set_fd(p->ssl, p->watch.fd);
+}
+
 static void begin_answer(struct peer *p)
 {
     struct server *s = p->server;
+
+    if (memcmp(p->in, "CONNECT ", 8) == 0) {
+        open_tunnel(p);
+        return;
+    }
     size_t n = s->requests < s->script_len ? s->requests : s->script_len - 1;
 
     s->requests++;
@@ -214,7 +232,7 @@ static void on_peer(struct tg_watch *w, unsigned what)
 
     if (!shake_hands(p))
         return;
-    while (!p->server->deaf && p->is_used && get_bytes(p))
+    while (!p->server->deaf && p->is_used && (!p->ssl || p->shook_hands) && get_bytes(p))
         if (!p->answers && request_is_whole(p))
             begin_answer(p);
     if (p->is_used && p->answers && !p->answer.cut && !p->answer.first)
@@ -1194,6 +1212,88 @@ TEST("a set may be freed with requests in every state")
         for (int i = 0; i < 12; i++)
             CHECK(!is_over(&many[i]));
     }
+}
+
+/* ---- which implementation ---- */
+
+static void use_proxy(bool is_tls)
+{
+    static char proxy[64];
+
+    set_up(&kinds[0]);
+    tg_upstreams_force(rig.set, NULL);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", tg_addr_port(&rig.server.addr));
+    rig.origin.proxy = tg_str_of(proxy);
+    rig.origin.url.is_tls = is_tls;
+    rig.origin.url.host = TG_STR("localhost");
+    rig.origin.url.port = is_tls ? 443 : 80;
+    SCRIPT({ .bytes = HELLO });
+}
+
+TEST("an HTTP proxy is asked for the whole URL")
+{
+    static const struct tg_str piece = { "body", 4 };
+
+    use_proxy(false);
+    reset_asker(&one);
+    ask(&one, "POST", &piece, 1);
+    CHECK_STR(body_of(&one), "hello");
+    CHECK_INT(rig.server.tunnels, 0);
+    rig.server.last[rig.server.last_len] = '\0';
+    CHECK(strstr(rig.server.last, "POST http://localhost") == rig.server.last);
+    CHECK(strstr(rig.server.last, "/v1/chat?x=1 HTTP/1.1\r\n"));
+    CHECK(strstr(rig.server.last, "\r\nHost: provider.test\r\n"));
+    take_down();
+}
+
+TEST("TLS goes through a proxy in a tunnel, verified end to end, and the tunnel is kept")
+{
+    use_proxy(true);
+    get(&one);
+    CHECK_STR(tg_str_of(one.why), "");
+    CHECK_STR(body_of(&one), "hello");
+    CHECK_INT(one.heads, 1);    /* the proxy's own answer is not one */
+    get(&two);
+    CHECK_STR(body_of(&two), "hello");
+    CHECK_INT(two.reused, 1);
+    CHECK_INT(rig.server.tunnels, 1);
+    CHECK(memcmp(rig.server.last, "GET /v1/chat?x=1 HTTP/1.1\r\n", 27) == 0);
+
+    rig.origin.url.host = TG_STR("example.com");    /* the proxy's certificate is not for it */
+    get(&one);
+    CHECK_INT(one.err, TG_ETLS);
+    take_down();
+}
+
+TEST("a proxy that refuses, or is not there, is a failure to connect")
+{
+    use_proxy(false);
+    rig.origin.proxy = TG_STR("http://127.0.0.1:1");
+    get(&one);
+    CHECK_INT(one.err, TG_ECONNECT);
+    take_down();
+}
+
+TEST("a host that is said to speak HTTP/2 may turn out not to")
+{
+    set_up(&kinds[1]);
+    tg_upstreams_force(rig.set, NULL);
+    rig.origin.wants_http2 = true;
+    SCRIPT({ .bytes = HELLO });
+    get(&one);
+    CHECK_STR(body_of(&one), "hello");
+    take_down();
+}
+
+TEST("a proxy of the environment is nobody's wish")
+{
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    set_up(&kinds[2]);
+    SCRIPT({ .bytes = HELLO });
+    get(&one);
+    CHECK_STR(body_of(&one), "hello");
+    take_down();
+    unsetenv("http_proxy");
 }
 
 /* ---- out of memory ---- */

@@ -56,10 +56,8 @@ static tg_err refuse(struct tg_http1_fault *fault, int status, const char *why)
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
-/* The high bit of each of eight bytes that is below a space or is DEL. A
- * borrow can mark a byte wrongly, but only above one that is marked rightly:
- * the lowest mark is always true. */
-static uint64_t mark_controls(const char *eight)
+/* Eight bytes, the first one lowest. */
+static uint64_t read_word(const char *eight)
 {
     uint64_t w;
 
@@ -67,6 +65,15 @@ static uint64_t mark_controls(const char *eight)
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     w = __builtin_bswap64(w);
 #endif
+    return w;
+}
+
+/* The high bit of each of eight bytes that is below a space or is DEL. A
+ * borrow can mark a byte wrongly, but only above one that is marked rightly:
+ * the lowest mark is always true. */
+static uint64_t mark_controls(const char *eight)
+{
+    uint64_t w = read_word(eight);
     uint64_t del = w ^ EACH_BYTE(0x7f);
     return (((w - EACH_BYTE(0x20)) & ~w) | ((del - EACH_BYTE(1)) & ~del)) & EACH_BYTE(0x80);
 }
@@ -201,6 +208,37 @@ static void note_field(struct said *said, struct tg_http1_head *h, struct tg_htt
     }
 }
 
+/* The high bit of each of eight bytes that is no letter, digit or dash, which
+ * is what field names are made of; exact for all eight. */
+static uint64_t mark_unusual(const char *eight)
+{
+    uint64_t w = read_word(eight), high = w & EACH_BYTE(0x80), x = w ^ high;
+    uint64_t lower = x | EACH_BYTE(0x20);
+    uint64_t letter = (lower + EACH_BYTE(0x80 - 'a')) & ~(lower + EACH_BYTE(0x7f - 'z'));
+    uint64_t digit = (x + EACH_BYTE(0x80 - '0')) & ~(x + EACH_BYTE(0x7f - '9'));
+    uint64_t dash = ~((x ^ EACH_BYTE('-')) + EACH_BYTE(0x7f));
+    return (~(letter | digit | dash) & EACH_BYTE(0x80)) | high;
+}
+
+/* Behind the token characters at `p`. */
+static const char *skip_token(const char *p, const char *end)
+{
+    while (end - p >= 8) {
+        uint64_t marks = mark_unusual(p);
+        if (!marks) {
+            p += 8;
+            continue;
+        }
+        p += __builtin_ctzll(marks) / 8;
+        if (!is_token_char[(unsigned char)*p])
+            return p;
+        p++;
+    }
+    while (is_token_char[(unsigned char)*p])
+        p++;
+    return p;
+}
+
 static const char *why_no_name(const char *line, const char *p)
 {
     bool blank = *p == ' ' || *p == '\t';
@@ -219,8 +257,7 @@ static tg_err read_fields(const char *p, const char *end, struct tg_http1_head *
 {
     while (p < end - 2) {
         const char *name = p;
-        while (is_token_char[(unsigned char)*p])
-            p++;
+        p = skip_token(p, end);
         if (*p != ':' || p == name)
             return refuse(fault, 400, why_no_name(name, p));
         if (h->fields_count == TG_HTTP1_FIELDS_MAX)

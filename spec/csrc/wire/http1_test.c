@@ -253,6 +253,29 @@ TEST("a request that could be read two ways is refused with its status and a sen
     }
 }
 
+TEST("a field name is made of token characters, wherever in it each of them stands")
+{
+    for (size_t len = 1; len < 20; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int c = 0; c < 256; c++) {
+                char name[21] = "abcdefghijklmnopqrs", text[64];
+                name[at] = (char)c;
+                name[len] = '\0';
+                size_t n = (size_t)snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\n");
+                memcpy(text + n, name, len);
+                memcpy(text + n + len, ": b\r\n\r\n", 8);
+                tg_err err = request((struct tg_str){ text, n + len + 7 });
+                bool is_fine = c == ':' ? at > 0 : tg_http1_is_token((struct tg_str){ name, len });
+                if (err != (is_fine ? TG_OK : TG_EINVAL))
+                    CHECK_FAIL("byte %d at %zu of a name of %zu", c, at, len);
+            }
+        }
+    }
+    CHECK_INT(request(TG_STR("GET / HTTP/1.1\r\nHost: a\r\na!#$%&'*+-.^_`|~09AZaz: b\r\n\r\n")),
+              TG_OK);
+    CHECK_INT(head.fields[1].name.len, 22);
+}
+
 TEST("a hopeless line is refused before the head is complete")
 {
     static const char *const cases[] = {

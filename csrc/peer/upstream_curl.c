@@ -28,7 +28,6 @@ enum {
     SHARD_KEEPS     = 128,       /* connections; fewer than are in use would reconnect */
     SOCKETS_EACH    = 4,         /* a request may need: two families, two of the resolver */
     SPARE_EASIES    = 16,
-    RECEIVE_BYTES   = 16 * 1024,
     INTERIM_MAX     = 16,
     FAR_MS          = 3600 * 1000
 };
@@ -765,7 +764,6 @@ static bool set_options(struct exchange *x, const struct tg_origin *o,
     SET(CURLOPT_HTTP_VERSION, (long)(o->wants_http2 ? CURL_HTTP_VERSION_2TLS
                                                     : CURL_HTTP_VERSION_1_1));
     SET(CURLOPT_PIPEWAIT, (long)o->wants_http2);
-    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     SET(CURLOPT_MAXAGE_CONN, (long)TG_UPSTREAM_IDLE_MS / 1000);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_HTTPHEADER, x->fields);

@@ -195,6 +195,16 @@ static void put_floor(struct tg_buf *out, const struct tg_wishes *w)
 
 /* ---- metadata: our own part ---- */
 
+/* To nine digits: the last ones of a double are rounding. */
+static void put_score(struct tg_buf *out, double score)
+{
+    tg_json_put_name(out, "score");
+    if (isfinite(score))
+        tg_buf_printf(out, "%.9g", score);
+    else
+        tg_buf_z(out, "null");
+}
+
 static void put_candidate(struct tg_buf *out, const struct tg_candidate *c)
 {
     tg_json_put_comma(out);
@@ -202,8 +212,7 @@ static void put_candidate(struct tg_buf *out, const struct tg_candidate *c)
     put_text(out, "endpoint", c->endpoint->tag);
     put_provider_and_model(out, c->endpoint);
     put_text(out, "place", tg_str_of(tg_place_name(c->place)));
-    tg_json_put_name(out, "score");
-    tg_json_put_double(out, c->score);
+    put_score(out, c->score);
     if (c->is_probe)
         put_bool(out, "probe", true);
     tg_buf_char(out, '}');

@@ -109,7 +109,7 @@ static inline tg_err world_ask_api(struct world *w, enum tg_api api, const char 
     if (!err)
         return world_plan(w);
     (void)CHECK_FAIL("the request is not read: %.*s", (int)w->fault.message.len, w->fault.message.at);
-    abort();
+    exit(1);
 }
 
 static inline tg_err world_ask(struct world *w, const char *body)
@@ -168,7 +168,7 @@ static inline const struct tg_endpoint *world_endpoint(struct world *w, const ch
                 return e;
         }
     (void)CHECK_FAIL("no endpoint %s", tag);
-    abort();
+    exit(1);
 }
 
 /* ---- traffic ---- */

@@ -131,6 +131,80 @@ TEST("a permutation puts every candidate where it says")
     }
 }
 
+/* ---- whatever happens ---- */
+
+static const char *const WISHES[] = {
+    "", ",'provider':{'sort':'price'}", ",'provider':{'sort':'latency'}",
+    ",'provider':{'sort':{'by':'throughput','partition':'none'}}", ",'provider':{'sort':'exacto'}",
+    ",'provider':{'order':['dear','openai']}", ",'provider':{'order':['azure'],'allow_fallbacks':false}",
+    ",'provider':{'allow_fallbacks':false}", ",'provider':{'only':['cheap','openai','azure']}",
+    ",'provider':{'preferred_max_latency':{'p90':1},'preferred_min_throughput':40}",
+    ",'provider':{'max_price':{'prompt':2}}", ",'session_id':'s'", ",'service_tier':'flex'",
+    ",'service_tier':'priority','provider':{'preferred_max_latency':0.2}",
+    ",'tools':[{'type':'function','function':{'name':'f'}}]",
+};
+
+static void let_something_happen(struct world *w, struct tg_rand *rand)
+{
+    static const char *const tags[] = { "cheap", "middle", "dear", "openai", "openai/flex", "azure" };
+    const char *tag = tags[tg_rand_below(rand, 6)];
+
+    switch (tg_rand_below(rand, 6)) {
+    case 0: world_fails(w, tag, 1 + (int)tg_rand_below(rand, 3)); break;
+    case 1: world_limits(w, tag, tg_rand_below(rand, 4000)); break;
+    case 2: world_calls_tools(w, tag, 10, (int)tg_rand_below(rand, 10)); break;
+    case 3: w->now_ms += tg_rand_below(rand, 60 * 1000); break;
+    default: world_serves(w, tag, 10, 50 + tg_rand_below(rand, 3000), 10 + tg_rand_below(rand, 200));
+    }
+}
+
+static void check_whole(const struct world *w)
+{
+    const struct tg_plan *p = &w->plan;
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct tg_candidate *c = &p->all[i];
+        CHECK(!(seen & 1ull << c->endpoint->index));       /* once each */
+        seen |= 1ull << c->endpoint->index;
+        CHECK_INT(c->drop == TG_DROP_NONE, i < p->kept);
+        CHECK(c->place <= TG_PLACE_OPEN && c->score == c->score);
+        CHECK(w->needs.targets[c->target].model == c->endpoint->model);
+    }
+    for (size_t i = 1; i < p->kept; i++) {
+        enum tg_place before = p->all[i - 1].place, is = p->all[i].place;
+        CHECK(before < TG_PLACE_HELD || is >= before);     /* the very end stays the end */
+        if (p->all[i - 1].target == p->all[i].target && before >= TG_PLACE_DEMOTED)
+            CHECK(is >= before);
+        CHECK(is != TG_PLACE_DRAWN || i == 0 || before >= TG_PLACE_DEMOTED);
+    }
+}
+
+TEST("whatever was wished and happened, everybody is there once and trouble stands behind")
+{
+    struct world w;
+    struct tg_rand rand;
+    world_open(&w, MODEL("m/one", AT("cheap", "0.000001", "") "," AT("middle", "0.000002", "") ","
+                         AT("dear", "0.000003", "") "," AT("openai", "0.000002", "") ","
+                         AT("openai", "0.000001", ",'tag':'openai/flex'")) ","
+               MODEL("m/two", AT("azure", "0.000004", "") "," AT("groq", "0", "")));
+    tg_rand_seed(&rand, 42);
+    for (int round = 0; round < 3000; round++) {
+        char body[512];
+        let_something_happen(&w, &rand);
+        w.seed = tg_rand_u64(&rand);
+        snprintf(body, sizeof body, "{'model':'m/one'%s," HELLO "%s}",
+                 round % 2 ? ",'models':['m/two']" : "",
+                 WISHES[tg_rand_below(&rand, sizeof WISHES / sizeof *WISHES)]);
+        check_context = body;
+        tg_err err = world_ask(&w, body);
+        CHECK_INT(err == TG_OK, w.plan.kept > 0);
+        CHECK(err == TG_OK || w.fault.message.len);
+        check_whole(&w);
+    }
+    world_close(&w);
+}
+
 /* Made from scratch, so that each allocation is one of the plan's own. */
 static tg_err make_once(struct world *w, bool is_error)
 {

@@ -1044,6 +1044,61 @@ TEST("names are resolved, and all their addresses tried in turn")
     }
 }
 
+/* ---- providers that were seen to misbehave ---- */
+
+static size_t add_base64(const char *in, char *out)
+{
+    return (size_t)EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)in,
+                                   (int)strcspn(in, "\""))
+         - (in[strcspn(in, "\"") - 1] == '=') - (in[strcspn(in, "\"") - 2] == '=');
+}
+
+/* All that a script sends, as one answer with the connection closed behind. */
+static size_t bytes_of_script(const char *line, char *out)
+{
+    size_t len = 0;
+
+    for (const char *at = line; (at = strstr(at, "\"send_b64\": \"")); at++)
+        len += add_base64(at + 13, out + len);
+    return len;
+}
+
+TEST("recorded faults of providers end once each, however they are cut")
+{
+    static char line[1 << 18], bytes[1 << 18], path[512];
+    const char *dir = check_data_dir();
+    int seen = 0;
+
+    if (!CHECK(true) || !dir)
+        return;
+    snprintf(path, sizeof path, "%s/abuse/provider/fault_scripts.jsonl", dir);
+    FILE *f = fopen(path, "r");
+    if (!CHECK(f != NULL))
+        return;
+    while (fgets(line, sizeof line, f)) {
+        struct answer a = { .bytes = bytes, .len = bytes_of_script(line, bytes), .after = CLOSE };
+        if (!a.len)
+            continue;
+        seen++;
+        EACH_KIND(k) {
+            for (a.cut = 0; a.cut < 3000; a.cut += 997) {
+                char title[80];
+                set_up(k);
+                snprintf(title, sizeof title, "%s, %.40s", k->name, line + 9);
+                check_context = title;
+                script_of(&a, 1);
+                get(&one);
+                CHECK_INT(one.ends + one.fails, 1);
+                CHECK_INT(one.heads, strstr(line, "header-10mb") == NULL);
+                CHECK_INT(busy_count(), 0);
+                take_down();
+            }
+        }
+    }
+    fclose(f);
+    CHECK(seen > 40);
+}
+
 /* ---- pausing ---- */
 
 TEST("while paused nothing is given, little is read, and all comes after resuming")
@@ -1192,6 +1247,31 @@ TEST("a request may be cancelled from the handler of another")
             tg_loop_turn(rig.loop, 0);
         CHECK_INT(one.ends + two.ends, 1);
         CHECK_INT(one.fails + two.fails, 0);
+        take_down();
+    }
+}
+
+TEST("requests cancelled within their answers leave nothing behind for later ones")
+{
+    static struct asker many[4];
+
+    EACH_KIND(k) {
+        set_up(k);
+        SCRIPT({ .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello" });
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < 4; i++) {
+                reset_asker(&many[i]);
+                CHECK(open_request(&many[i], "GET", NULL, 0));
+            }
+            for (int i = 0; i < 4; i++) {
+                TURN_UNTIL(many[i].body_bytes == 5);
+                tg_upstream_cancel(many[i].up);
+            }
+        }
+        SCRIPT({ .bytes = HELLO });
+        get(&one);
+        CHECK_STR(body_of(&one), "hello");
+        TURN_UNTIL(rig.server.open == 1);
         take_down();
     }
 }

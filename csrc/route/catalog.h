@@ -57,7 +57,7 @@ struct tg_endpoint {
     struct tg_str name;
     struct tg_str upstream_model;          /* the provider's name of the model */
     struct tg_str upstream_model_json;     /* the same as JSON text, quotes included */
-    struct tg_str members;                 /* "model":...,"stream_options":... for tg_needs_body() */
+    struct tg_str members;                 /* "model":...,"stream_options":...; route/body.c */
     struct tg_price price;
     int64_t       context_length;          /* tokens; 0 unknown */
     int64_t       max_prompt_tokens;       /* 0 unknown */

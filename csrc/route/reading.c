@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "route/text.h"
+
 /* ---- complaints ---- */
 
 static size_t line_of(struct tg_str text, const char *at)
@@ -77,30 +79,14 @@ bool tg_reading_is_given(struct tg_json v)
     return v.kind != TG_JSON_NONE && v.kind != TG_JSON_NULL;
 }
 
-static void take_unescaped(struct tg_reading *r, struct tg_json v, struct tg_str *out)
-{
-    struct tg_buf b = { 0 };
-    struct tg_str copy = { 0 };
-
-    if (tg_json_plain(v, out))
-        return;
-    if (tg_json_text(v, &b) == TG_OK)
-        copy = tg_arena_copy(r->arena, tg_buf_view(&b));
-    tg_buf_done(&b);
-    if (copy.at)
-        *out = copy;
-    else
-        r->err = TG_ENOMEM;
-}
-
 void tg_reading_text(struct tg_reading *r, struct tg_json v, const char *key, struct tg_str *out)
 {
     if (r->err || !tg_reading_is_given(v))
         return;
-    if (v.kind == TG_JSON_STRING)
-        take_unescaped(r, v, out);
-    else
+    if (v.kind != TG_JSON_STRING)
         tg_reading_complain_kind(r, v, key, "a string");
+    else
+        r->err = tg_text_of(v, r->arena, out);
 }
 
 static bool has_control(struct tg_str s)

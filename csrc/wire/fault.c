@@ -27,8 +27,10 @@ static const struct {
         "The request was refused by the provider's content policy." },
     [TG_FAULT_REFUSAL] = { "refusal", 400, "The model refused to answer." },
     [TG_FAULT_INVALID_IMAGE] = { "invalid_image", 400, "An image of the request is not valid." },
-    [TG_FAULT_IMAGE_TOO_LARGE] = { "image_too_large", 400, "An image of the request is too large." },
-    [TG_FAULT_IMAGE_TOO_SMALL] = { "image_too_small", 400, "An image of the request is too small." },
+    [TG_FAULT_IMAGE_TOO_LARGE] = { "image_too_large", 400,
+        "An image of the request is too large." },
+    [TG_FAULT_IMAGE_TOO_SMALL] = { "image_too_small", 400,
+        "An image of the request is too small." },
     [TG_FAULT_UNSUPPORTED_IMAGE_FORMAT] = { "unsupported_image_format", 400,
         "An image of the request has a format that is not supported." },
     [TG_FAULT_IMAGE_DOWNLOAD_FAILED] = { "image_download_failed", 400,
@@ -37,7 +39,8 @@ static const struct {
     [TG_FAULT_PAYMENT_REQUIRED] = { "payment_required", 402, "Insufficient credits." },
     [TG_FAULT_PERMISSION_DENIED] = { "permission_denied", 403, "Forbidden" },
     [TG_FAULT_NOT_FOUND] = { "not_found", 404, "Resource not found" },
-    [TG_FAULT_IMAGE_NOT_FOUND] = { "image_not_found", 404, "An image of the request was not found." },
+    [TG_FAULT_IMAGE_NOT_FOUND] = { "image_not_found", 404,
+        "An image of the request was not found." },
     [TG_FAULT_PRECONDITION_FAILED] = { "precondition_failed", 412, "Precondition failed" },
     [TG_FAULT_PAYLOAD_TOO_LARGE] = { "payload_too_large", 413, "Request payload is too large" },
     [TG_FAULT_UNPROCESSABLE] = { "unprocessable", 422, "The request cannot be processed." },
@@ -201,11 +204,9 @@ static void put_retry_after(struct tg_buf *out, const struct tg_fault *f)
 
 static void put_previous(struct tg_buf *out, const struct tg_fault *f)
 {
-    size_t n = f->previous_count < TG_FAULT_PREVIOUS_MAX ? f->previous_count : TG_FAULT_PREVIOUS_MAX;
-
     tg_json_put_name(out, "previous_errors");
     tg_buf_char(out, '[');
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < f->previous_count && i < TG_FAULT_PREVIOUS_MAX; i++) {
         const struct tg_fault_previous *p = &f->previous[i];
         tg_json_put_comma(out);
         tg_buf_char(out, '{');
@@ -354,6 +355,7 @@ const char *tg_fault_phrase(int status)
     default:
         break;
     }
-    static const char *const classes[] = { "Continue", "OK", "Redirect", "Bad Request", "Server Error" };
+    static const char *const classes[] = { "Continue", "OK", "Redirect", "Bad Request",
+                                           "Server Error" };
     return status >= 100 && status <= 599 ? classes[status / 100 - 1] : "Unknown";
 }

@@ -94,22 +94,64 @@ void tg_log_redact(struct tg_buf *b, size_t from)
     }
 }
 
+/* Lines of this thread that wait to be written, and a buffer for the next. */
+static _Thread_local struct tg_buf held, spare;
+static _Thread_local bool holds;
+
+static void write_all(struct tg_str s)
+{
+    while (s.len) {
+        ssize_t put = write(atomic_load(&out_fd), s.at, s.len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            break;          /* nobody can be told that logging fails */
+        s.at += put;
+        s.len -= (size_t)put;
+    }
+}
+
+void tg_log_hold(void)
+{
+    holds = true;
+}
+
+void tg_log_flush(void)
+{
+    if (held.len)
+        write_all(tg_buf_view(&held));
+    tg_buf_reset(&held);
+}
+
+void tg_log_release(void)
+{
+    tg_log_flush();
+    tg_buf_done(&held);
+    tg_buf_done(&spare);
+    holds = false;
+}
+
 static void add_escaped(struct tg_buf *b, struct tg_str s)
 {
+    size_t plain = 0;
+
     if (s.len > TG_LOG_VALUE_MAX)
         s.len = TG_LOG_VALUE_MAX;
     tg_buf_char(b, '"');
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.at[i];
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+            continue;
+        tg_buf_add(b, s.at + plain, i - plain);
+        plain = i + 1;
         if (c == '"' || c == '\\') {
             tg_buf_char(b, '\\');
             tg_buf_char(b, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            tg_buf_printf(b, "\\u%04x", c);
         } else {
-            tg_buf_char(b, (char)c);
+            tg_buf_printf(b, "\\u%04x", c);
         }
     }
+    tg_buf_add(b, s.at + plain, s.len - plain);
     tg_buf_char(b, '"');
 }
 
@@ -120,15 +162,24 @@ static void name_field(struct tg_log *l, const char *name)
     tg_buf_z(&l->line, l->text ? "=" : "\":");
 }
 
+/* The date changes once a second; most lines only need other milliseconds. */
 static void add_time(struct tg_buf *b)
 {
+    static _Thread_local time_t shown;
+    static _Thread_local char date[24];
     uint64_t ms = tg_clock_wall_ms();
     time_t s = (time_t)(ms / 1000);
-    struct tm t;
+    char fraction[5] = { (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
+                         (char)('0' + ms % 10), 'Z' };
 
-    gmtime_r(&s, &t);
-    tg_buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
-                  t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(ms % 1000));
+    if (s != shown) {
+        struct tm t;
+        gmtime_r(&s, &t);
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S.", &t);
+        shown = s;
+    }
+    tg_buf_z(b, date);
+    tg_buf_z(b, fraction);
 }
 
 bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
@@ -141,7 +192,9 @@ bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
     if (is_tty < 0)
         atomic_store(&terminal, is_tty = isatty(atomic_load(&out_fd)));
 
-    tg_buf_init(&l->line);
+    l->line = spare;
+    spare = (struct tg_buf){ 0 };
+    l->level = level;
     l->text = is_tty == 1;
     if (l->text) {
         add_time(&l->line);
@@ -149,7 +202,11 @@ bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
     } else {
         tg_buf_z(&l->line, "{\"time\":\"");
         add_time(&l->line);
-        tg_buf_printf(&l->line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+        tg_buf_z(&l->line, "\",\"level\":\"");
+        tg_buf_z(&l->line, level_names[level]);
+        tg_buf_z(&l->line, "\",\"event\":\"");
+        tg_buf_z(&l->line, event);
+        tg_buf_char(&l->line, '"');
     }
     return true;
 }
@@ -182,19 +239,18 @@ void tg_log_close(struct tg_log *l)
     tg_buf_z(&l->line, l->text ? "\n" : "}\n");
     if (!l->line.bad) {
         tg_log_redact(&l->line, 0);
-        const char *p = l->line.at;
-        size_t left = l->line.len;
-        while (left) {
-            ssize_t put = write(atomic_load(&out_fd), p, left);
-            if (put < 0 && errno == EINTR)
-                continue;
-            if (put < 0)
-                break;          /* nobody can be told that logging fails */
-            p += put;
-            left -= (size_t)put;
-        }
+        if (!holds || tg_buf_str(&held, tg_buf_view(&l->line)))
+            write_all(tg_buf_view(&l->line));
+        else if (l->level > TG_LOG_INFO || held.len > TG_LOG_HELD_MAX)
+            tg_log_flush();
     }
-    tg_buf_done(&l->line);
+    if (!holds) {
+        tg_buf_done(&l->line);
+        return;
+    }
+    spare = l->line;
+    tg_buf_reset(&spare);
+    l->line = (struct tg_buf){ 0 };
 }
 
 void tg_log_say(enum tg_log_level level, const char *event, const char *format, ...)

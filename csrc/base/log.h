@@ -19,10 +19,14 @@
 
 enum tg_log_level { TG_LOG_DEBUG, TG_LOG_INFO, TG_LOG_WARN, TG_LOG_ERROR, TG_LOG_OFF };
 
-enum { TG_LOG_VALUE_MAX = 2048 };      /* bytes of one value */
+enum {
+    TG_LOG_VALUE_MAX = 2048,           /* bytes of one value */
+    TG_LOG_HELD_MAX  = 64 * 1024
+};
 
 struct tg_log {
     struct tg_buf line;
+    enum tg_log_level level;
     bool text;
 };
 
@@ -48,6 +52,13 @@ void tg_log_z(struct tg_log *l, const char *name, const char *value);
 void tg_log_int(struct tg_log *l, const char *name, int64_t value);
 void tg_log_bool(struct tg_log *l, const char *name, bool value);
 void tg_log_close(struct tg_log *l);
+
+/* Between hold and release this thread's lines are written together, when
+ * tg_log_flush() is called or TG_LOG_HELD_MAX bytes are waiting: for a loop that
+ * logs a line per request. Lines above info are written at once. */
+void tg_log_hold(void);
+void tg_log_flush(void);
+void tg_log_release(void);
 
 /* A line of one message. */
 void tg_log_say(enum tg_log_level level, const char *event, const char *format, ...)

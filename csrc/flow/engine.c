@@ -418,6 +418,7 @@ static void on_fault(void *arg, int status, const char *why, struct tg_buf *fiel
 
 static void each_turn(void *arg)
 {
+    tg_log_flush();
     end_if_drained(arg);
 }
 
@@ -482,7 +483,9 @@ struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
 
 void tg_engine_run(struct tg_engine *e)
 {
+    tg_log_hold();
     tg_loop_run(e->loop);
+    tg_log_release();
 }
 
 void tg_engine_free(struct tg_engine *e)

@@ -146,4 +146,21 @@ TEST("a log line is one JSON object whose values are escaped and whose secrets a
                  strlen("\"said\":\"key [redacted] \\\"refused\\\"\\u000a\\u001b[2J\",\"status\":401}\n")) != NULL);
 }
 
+static void say_two(void)
+{
+    tg_log_hold();
+    tg_log_say(TG_LOG_INFO, "first", "one");
+    tg_log_say(TG_LOG_INFO, "second", "two");
+    tg_log_release();
+}
+
+TEST("held lines are written together and in order")
+{
+    char line[1024];
+    struct tg_str s = log_line(line, sizeof line, say_two), first, rest;
+    CHECK(tg_str_cut(s, '\n', &first, &rest));
+    CHECK(memmem(first.at, first.len, "\"message\":\"one\"", 15) != NULL);
+    CHECK(memmem(rest.at, rest.len, "\"message\":\"two\"", 15) != NULL);
+}
+
 TEST_MAIN

@@ -48,7 +48,7 @@ local function decoded_captures(...)
   return out
 end
 
-local unpack = rawget(_G, "unpack") or table.unpack
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
 
 local function call(handler, request, given, ...)
   local status, body = answered(handler.answer(request, given, unpack(decoded_captures(...))))

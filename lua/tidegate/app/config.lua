@@ -15,7 +15,7 @@ local schema    = require "tidegate.app.schema"
 local shipped   = require "tidegate.app.shipped"
 local wires     = require "tidegate.wire.wires"
 
-local unpack = rawget(_G, "unpack") or table.unpack
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
 
 local config = {}
 

@@ -83,7 +83,8 @@ function http.read_request(conn, seconds)
   local connection = (headers.connection or ""):lower()
   return {
     method = method, target = target, path = path, query = query, headers = headers, body = body,
-    keep_alive = not connection:find("close", 1, true) and (minor ~= "0" or connection:find("keep-alive", 1, true) ~= nil),
+    keep_alive = not connection:find("close", 1, true)
+      and (minor ~= "0" or connection:find("keep-alive", 1, true) ~= nil),
   }
 end
 

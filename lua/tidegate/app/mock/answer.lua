@@ -79,7 +79,9 @@ end
 function answer.completion(plan, b)
   return json.encode {
     id = plan.id, object = "text_completion", created = plan.created, model = plan.model,
-    choices = json.array { { index = 0, text = table.concat(plan.tokens), finish_reason = plan.finish, logprobs = null } },
+    choices = json.array {
+      { index = 0, text = table.concat(plan.tokens), finish_reason = plan.finish, logprobs = null },
+    },
     usage = b.usage ~= "none" and plan.usage or nil,
   }
 end

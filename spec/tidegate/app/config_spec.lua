@@ -1,0 +1,193 @@
+local config = require "tidegate.app.config"
+local core   = require "tidegate.core"
+local schema = require "tidegate.app.schema"
+
+local path = os.tmpname()
+
+local function write(text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local ENV = { GROQ = "gsk-0123456789", EMPTY = "" }
+
+local function load(text, overrides)
+  write(text)
+  local settings, err = config.load(path, overrides, function(name) return ENV[name] end)
+  return settings, err and tostring(err):gsub(path:gsub("%p", "%%%0"), "F")
+end
+
+local function loads(text, overrides)
+  local settings, err = load(text, overrides)
+  assert.is_nil(err)
+  return settings
+end
+
+describe("tidegate.app.config", function()
+  teardown(function() os.remove(path) end)
+
+  describe("tells file and line of", function()
+    for _, case in ipairs {
+      { "an unknown key", 'return {\n  listn = ":80",\n}', "F:2: unknown key listn, did you mean listen?" },
+      { "an unknown key far from every known one", "return {\n\n  frobnicate = 1 }", "F:3: unknown key frobnicate" },
+      { "an unknown key of a provider", 'return { providers = {\n  { slug = "a", base_url = "http://a" },\n'
+        .. '  { slug = "b",\n    base_ulr = "http://b" } } }',
+        "F:4: unknown key providers[2].base_ulr, did you mean base_url?" },
+      { "an unknown key of timeouts", "return { timeouts = {\n connect = 1,\n idel = 2 } }",
+        "F:3: unknown key timeouts.idel, did you mean idle?" },
+      { "a wrong type", "return {\n workers = 'two' }", "F:2: workers: whole number expected, got string" },
+      { "a number out of bounds", "return {\n\n workers = 0 }", "F:3: workers: a number from 1 to 64 expected" },
+      { "an unknown word", 'return { auth = "nobody" }', "F:1: auth: nobody is none of keys, none" },
+      { "an address that is none", 'return { listen = "8080" }',
+        "F:1: listen: 8080: HOST:PORT expected, as in 127.0.0.1:8080" },
+      { "a missing slug", 'return { providers = {\n  { base_url = "http://a" } } }',
+        "F:2: providers[1]: missing key slug" },
+      { "a URL that is none", 'return { providers = {\n  { slug = "a", base_url = "ftp://a" } } }', "^F:2: .*base_url of a" },
+      { "a wire that is not built", 'return { providers = {\n { slug = "a", base_url = "http://a",\n wire = "gemini" } } }',
+        "F:3: providers[1].wire: gemini: not built yet; this version speaks mistral and openai-chat" },
+      { "a misspelt wire", 'return { providers = { { slug = "a", base_url = "http://a", wire = "openai-chatt" } } }',
+        "did you mean openai%-chat%?$" },
+      { "two providers of one slug", 'return { providers = {\n "groq",\n { slug = "groq", base_url = "http://a" } } }',
+        "F:3: providers[2]: there are two providers groq" },
+      { "a built-in provider that there is not", 'return { providers = { "grog" } }', "^F:1: .* no built%-in provider" },
+      { "a key that is nil", 'return { keys = {\n { name = "dev",\n key = env "ABSENT" } } }',
+        "F:3: keys[1].key: is nil; not set in the environment: ABSENT" },
+      { "a short key", 'return { keys = { { name = "dev", key = "abc" } } }',
+        "F:1: keys[1].key: shorter than 8 characters" },
+      { "two keys of the same text", 'return { keys = { { name = "a", key = "12345678" },\n{ name = "b", key = "12345678" } } }',
+        "F:2: keys[2]: the same key as a" },
+      { "a header that splits", 'return { providers = { { slug = "a", base_url = "http://a",\n headers = { X = "a\\r\\nB: c" } } } }',
+        "F:2: providers[1].headers.X: a string of one line expected" },
+      { "policies, which are not built", 'return { policy = "p.lua" }', "F:1: policy: policies are not built yet" },
+      { "a syntax error", "return {\n  listen = ,\n}", "^F:2: unexpected symbol" },
+      { "an error of its own", 'local a = 1\nerror("no")', "^F:2: no" },
+      { "a forbidden function", "return {\n listen = os.getenv 'X' }", "^F:2: attempt to index global 'os'" },
+      { "an endless loop", "local a = 1\nwhile true do a = a + 1 end", "^F:2: does not come to an end" },
+      { "an endless loop inside a library function", "string.gsub(('x'):rep(100), '.', function() while true do end end)", "^F:1: does not come to an end" },
+      { "a file that returns nothing", "local a", "F:1: a configuration returns a table, this one a nil" },
+    } do
+      it(case[1], function()
+        local settings, err = load(case[2])
+        assert.is_nil(settings)
+        if case[3]:find("^%^") or case[3]:find("%$$") then
+          assert.truthy(err:find(case[3]), err)
+        else
+          assert.equal(case[3], err:sub(1, #case[3]))
+        end
+      end)
+    end
+
+    it("bytecode", function()
+      local _, err = load(string.dump(function() return {} end))
+      assert.equal("F:1: this is bytecode; a configuration is text", err)
+    end)
+  end)
+
+  it("fills in defaults, in the core's units", function()
+    local s = loads "return { timeouts = { connect = 0.5 } }"
+    assert.equal("127.0.0.1:8080", s.listen)
+    assert.equal("keys", s.auth)
+    assert.equal(500, s.timeouts.connect_ms)
+    assert.equal(60000, s.timeouts.idle_ms)
+    assert.equal(33554432, s.limits.body)
+    assert.same({ "tidegate:shipped" }, s.catalogs)
+  end)
+
+  it("lets the command line win", function()
+    local s = loads('return { listen = "127.0.0.1:1", workers = 1 }', { listen = "127.0.0.1:2", workers = 3 })
+    assert.equal("127.0.0.1:2", s.listen)
+    assert.equal(3, s.workers)
+  end)
+
+  describe("leaves a provider out", function()
+    it("whose key is not in the environment, and says so", function()
+      local s = loads [[return { providers = {
+        { slug = "a", base_url = "http://a", key = env "ABSENT" },
+        { slug = "b", base_url = "http://b", key = env "EMPTY" },
+        { slug = "c", base_url = "http://c", key = env "GROQ" } } }]]
+      assert.equal(1, #s.providers)
+      assert.equal("c", s.providers[1].slug)
+      assert.equal("provider a is left out: its key is not set", s.notes[1])
+    end)
+
+    it("that is named alone, without its variable", function()
+      local s = loads 'return { providers = { "openai" } }'
+      assert.equal(0, #s.providers)
+    end)
+
+    it("but not one that has no key at all", function()
+      local s = loads [[local x = env "ABSENT"
+        return { providers = { { slug = "vllm", base_url = "http://127.0.0.1:8000/v1" },
+                               { slug = "o", base_url = "http://o", key = false } } }]]
+      assert.equal(2, #s.providers)
+      assert.is_nil(s.providers[1].key)
+    end)
+  end)
+
+  it("takes from the built-in provider what a table without base_url does not say", function()
+    local p = loads('return { providers = { { slug = "groq", key = env "GROQ", name = "G" } } }').providers[1]
+    assert.equal("https://api.groq.com/openai/v1", p.base_url)
+    assert.equal("G", p.name)
+    assert.equal("gsk-0123456789", p.key)
+  end)
+
+  it("takes nothing from it, its data policy least of all, when the base_url is another", function()
+    local p = loads('return { providers = { { slug = "fireworks", base_url = "http://elsewhere" } } }').providers[1]
+    assert.is_false(p.denies_data_collection)
+    assert.is_nil(p.zdr)
+    assert.is_nil(p.about)
+  end)
+
+  describe("an open gateway", function()
+    for _, case in ipairs {
+      { "127.0.0.1:8080", true }, { "localhost:0", true }, { "[::1]:80", true }, { "127.9.9.9:80", true },
+      { "0.0.0.0:8080", false }, { ":8080", false }, { "[::]:80", false }, { "10.0.0.1:80", false },
+      { "127.0.0.1.evil.test:80", false },
+    } do
+      it((case[2] and "is accepted on " or "is refused on ") .. case[1], function()
+        local settings, err = load(('return { auth = "none",\n listen = %q }'):format(case[1]))
+        assert.equal(case[2], settings ~= nil)
+        if err then assert.truthy(err:find("^F:1: auth = \"none\" lets everybody in")) end
+      end)
+    end
+
+    it("is refused when the command line moves it off loopback", function()
+      assert.is_nil(load('return { auth = "none" }', { listen = "0.0.0.0:80" }))
+    end)
+  end)
+
+  it("says that a closed gateway without keys lets nobody in", function()
+    assert.truthy(loads("return {}").notes[1]:find("every request will be refused", 1, true))
+  end)
+
+  it("labels keys so that they can be told apart and not guessed", function()
+    local key = loads('return { keys = { { name = "ci", key = "sk-tg-v1-0e6f44a47cf16a1c96" } } }').keys[1]
+    assert.equal("sk-tg-v1-0e6...1c96", key.label)
+  end)
+
+  it("reads the first mistake of each catalogue file", function()
+    local bad = os.tmpname()
+    local file = assert(io.open(bad, "wb"))
+    file:write('{"data": [\n {"id": "a/b", "endpoints": [}\n]}')
+    file:close()
+    local s = loads(('return { catalog = { %q, "absent.json", "tidegate:demo" } }'):format(bad))
+    local catalog, mistakes = config.catalog(s)
+    os.remove(bad)
+    assert.is_nil(catalog)
+    assert.equal(2, #mistakes)
+    assert.equal(bad .. ":2", tostring(mistakes[1]):match("^[^:]*:%d+"))
+  end)
+
+  it("makes a snapshot that the core takes", function()
+    local s = loads 'return { providers = { "groq" }, keys = { { name = "a", key = "12345678" } } }'
+    local catalog = assert(config.catalog(s))
+    assert.is_userdata(config.snapshot(s, catalog))
+  end)
+
+  it("is documented by the table it is checked against", function()
+    local text = assert(core.read_file("docs/configuration.md"))
+    assert.truthy(text:find(schema.markdown(), 1, true),
+      "docs/configuration.md does not hold the output of `tidegate config`")
+  end)
+end)

@@ -1,0 +1,66 @@
+local json = require("tidegate.core").json
+
+describe("tidegate.core json", function()
+  describe("keeps, through decode and encode,", function()
+    for _, text in ipairs {
+      "[]", "{}", '{"a":[],"b":{}}', "null", "true", '""', "0", "-1", "0.1", "1.5", "9007199254740992",
+      "9007199254740993", "12345678901234567890", "-12345678901234567890", "0.30000000000000004",
+      "3.141592653589793238462643", "1e400", '"\195\169 \\"\\\\ \\n"', "[null,[[]],{}]",
+    } do
+      it(text, function()
+        assert.equal(text, json.encode(json.decode(text)))
+      end)
+    end
+  end)
+
+  it("gives numbers where a double holds them, and their digits where not", function()
+    assert.equal(0.25, json.decode "0.250")
+    assert.equal("12345678901234567890", tostring(json.decode "12345678901234567890"))
+    assert.is_true(json.is_raw(json.decode "12345678901234567890"))
+  end)
+
+  it("tells where the text breaks", function()
+    local value, err = json.decode '{"a":\n [1,}'
+    assert.is_nil(value)
+    assert.equal("invalid", err.code)
+    assert.equal(2, err.line)
+    assert.equal(10, err.offset)
+  end)
+
+  it("refuses text that is nested too deep, and tables that go round", function()
+    local _, err = json.decode(("["):rep(200) .. ("]"):rep(200))
+    assert.equal("too_deep", err.code)
+    local round = {}
+    round.round = round
+    assert.has_error(function() json.encode(round) end)
+  end)
+
+  for _, case in ipairs { { "a function", print }, { "NaN", 0 / 0 }, { "infinity", 1 / 0 }, { "a sparse table", { [1.5] = 1 } } } do
+    it("refuses to write " .. case[1], function()
+      assert.has_error(function() json.encode { x = case[2] } end)
+    end)
+  end
+
+  it("writes members sorted, or in the order that is asked for", function()
+    assert.equal('{"a":1,"b":2}', json.encode { b = 2, a = 1 })
+    assert.equal('{"b":2,"a":1}', json.encode(json.ordered({ a = 1, b = 2 }, { "b", "a", "absent" })))
+  end)
+
+  it("hands the members of an object out as they stand", function()
+    local members, names = json.split '{ "b": 1.50, "a\\u0062": [1, 2] }'
+    assert.same({ "b", "ab" }, names)
+    assert.equal("1.50", tostring(members.b))
+    assert.equal('{"x":[1, 2]}', json.encode { x = members.ab })
+  end)
+
+  it("holds together when the collector runs all the time", function()
+    collectgarbage("setpause", 0)
+    collectgarbage("setstepmul", 10000)
+    for i = 1, 200 do
+      local text = ('{"a":[%d,"\\u00e9%d",{"b":12345678901234567890}]}'):format(i, i)
+      assert.equal(('{"a":[%d,"\195\169%d",{"b":12345678901234567890}]}'):format(i, i), json.encode(json.decode(text)))
+    end
+    collectgarbage("setpause", 200)
+    collectgarbage("setstepmul", 200)
+  end)
+end)

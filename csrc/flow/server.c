@@ -47,10 +47,13 @@ static bool add_worker(struct tg_server *s, struct tg_config *config,
 {
     int fd;
 
-    if (tg_net_listen(&s->address, BACKLOG, &fd, &s->address)) {
+    bool taken = s->count == 0 && tg_net_is_taken(&s->address);
+
+    if (taken || tg_net_listen(&s->address, BACKLOG, &fd, &s->address)) {
         tg_buf_z(why, "cannot listen on ");
         tg_buf_str(why, config->listen);
-        tg_buf_z(why, ": the address is in use or not ours");
+        tg_buf_z(why, taken ? ": another program listens there; choose another with --listen"
+                            : ": the address is not ours, or the port needs more rights");
         return false;
     }
     s->workers[s->count].engine = tg_engine_new(fd, config, hooks, why);

@@ -187,6 +187,20 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
     return TG_OK;
 }
 
+bool tg_net_is_taken(const struct tg_addr *a)
+{
+    const struct sockaddr *name = (const struct sockaddr *)a->bytes;
+    int one = 1, fd = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool taken;
+
+    if (fd < 0)
+        return false;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    taken = tg_addr_port(a) && bind(fd, name, a->len) && errno == EADDRINUSE;
+    close(fd);
+    return taken;
+}
+
 tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from)
 {
     for (;;) {

@@ -29,6 +29,10 @@ uint16_t tg_addr_port(const struct tg_addr *a);
  * its own); *bound gets the address with the port the kernel chose. */
 tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_addr *bound);
 
+/* Does somebody listen there already? SO_REUSEPORT alone would let two servers
+ * share a port without either knowing. */
+bool tg_net_is_taken(const struct tg_addr *a);
+
 /* A connection that waits, or TG_AGAIN. Non-blocking, close-on-exec,
  * TCP_NODELAY. TG_ESYSTEM with errno when out of files: try later. */
 tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from);

@@ -438,7 +438,8 @@ static void put_dropped(struct tg_buf *out, const struct tg_plan *p)
     for (size_t i = p->kept; i < end; i++) {
         fill_endpoint(row.cell[0], p->all[i].endpoint);
         fill(row.cell[1], p->all[i].endpoint->model->id);
-        tg_buf_printf(out, "-  %-*s  %-*s  ", (int)width[0], row.cell[0], (int)width[1], row.cell[1]);
+        tg_buf_printf(out, "-  %-*s  %-*s  ", (int)width[0], row.cell[0], (int)width[1],
+                      row.cell[1]);
         put_reason(out, p, &p->all[i]);
         tg_buf_char(out, '\n');
     }

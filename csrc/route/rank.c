@@ -53,7 +53,8 @@ static void begin(struct ranking *r, struct tg_plan *p, struct standing *of, uin
         .p = p, .n = n, .w = w, .of = of, .order = order,
         .across_models  = w->sorts_across_models,
         .has_thresholds = w->max_latency_s.any || w->min_throughput.any,
-        .wants_priority = tg_str_is(n->service_tier, "priority") || tg_str_is(n->service_tier, "fast"),
+        .wants_priority = tg_str_is(n->service_tier, "priority")
+                       || tg_str_is(n->service_tier, "fast"),
         .wants_flex     = tg_str_is(n->service_tier, "flex"),
     };
     for (size_t i = 0; i < p->kept; i++)
@@ -188,7 +189,8 @@ static bool misses(const struct tg_thresholds *t, const struct tg_quantiles *q, 
             j--;
         if (j < 0)
             continue;
-        if (is_least ? got[j] * SKETCH_ERROR < cuts[i] * unit : got[j] > cuts[i] * unit * SKETCH_ERROR)
+        double cut = cuts[i] * unit;
+        if (is_least ? got[j] * SKETCH_ERROR < cut : got[j] > cut * SKETCH_ERROR)
             return true;
     }
     return false;

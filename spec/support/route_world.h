@@ -43,7 +43,8 @@ struct world {
 
 static const struct tg_provider world_providers[] = {
     { .slug = { "openai", 6 },        .name = { "OpenAI", 6 } },
-    { .slug = { "azure", 5 },         .name = { "Azure", 5 }, .denies_data_collection = true, .zdr = true },
+    { .slug = { "azure", 5 },         .name = { "Azure", 5 }, .denies_data_collection = true,
+      .zdr = true },
     { .slug = { "google-vertex", 13 }, .name = { "Google", 6 } },
     { .slug = { "groq", 4 },          .name = { "Groq", 4 }, .denies_data_collection = true },
     { .slug = { "cheap", 5 },         .name = { "Cheap Inc", 9 } },
@@ -74,7 +75,8 @@ static void world_open(struct world *w, const char *models)
     CHECK(!tg_live_attach(w->memory, tg_live_bytes(WORLD_SLOTS), WORLD_SLOTS, &w->region));
     w->catalog = tg_catalog_new(world_providers, sizeof world_providers / sizeof *world_providers);
     tg_buf_printf(&text, "{'data':[%s]}", models);
-    tg_err err = tg_catalog_add(w->catalog, world_json(w, tg_buf_cstr(&text)), "test.json", &why, NULL);
+    tg_err err = tg_catalog_add(w->catalog, world_json(w, tg_buf_cstr(&text)), "test.json", &why,
+        NULL);
     if (!CHECK(!err))
         printf("    %.*s\n", (int)why.len, why.at);
     CHECK(!tg_catalog_seal(w->catalog));
@@ -108,7 +110,8 @@ static inline tg_err world_ask_api(struct world *w, enum tg_api api, const char 
                                WORLD_WALL_S, w->seed, &w->arena, &w->fault);
     if (!err)
         return world_plan(w);
-    (void)CHECK_FAIL("the request is not read: %.*s", (int)w->fault.message.len, w->fault.message.at);
+    (void)CHECK_FAIL("the request is not read: %.*s", (int)w->fault.message.len,
+        w->fault.message.at);
     exit(1);
 }
 
@@ -197,7 +200,8 @@ static inline void world_serves(struct world *w, const char *tag, int times, int
 {
     for (int i = 0; i < times; i++)
         world_tell(w, tag, (struct tg_live_report){ .event = TG_HEALTH_SUCCESS, .ttft_ms = ttft_ms,
-                                                    .output_tokens = tokens_per_s, .stream_ms = 1000,
+                                                    .output_tokens = tokens_per_s,
+                                                        .stream_ms = 1000,
                                                     .hold_ms = -1 });
 }
 

@@ -8,19 +8,24 @@
 
 static const char *const MIXED =
     MODEL("m/one",
-          AT("openai", "0.000002", ",'quantization':'bf16','supported_parameters':['tools','max_tokens','seed','response_format']") ","
+          AT("openai", "0.000002", ",'quantization':'bf16','supported_parameters':['tools',"
+             "'max_tokens','seed','response_format']") ","
           AT("openai", "0.000009", ",'tag':'openai/priority'") ","
           AT("openai", "0.000001", ",'tag':'openai/flex'") ","
-          AT("azure", "0.000003", ",'quantization':'fp8','supported_parameters':['tools','tool_choice','max_tokens','top_k'],'distillable':true") ","
-          AT("google-vertex", "0.000004", ",'tag':'google-vertex/us-east5','quantization':'fp4','supported_parameters':['max_tokens']") ","
-          AT("groq", "0.000008", ",'context_length':1000,'max_completion_tokens':500,'supported_parameters':['tools','tool_choice','max_tokens'],"
+          AT("azure", "0.000003", ",'quantization':'fp8','supported_parameters':['tools',"
+             "'tool_choice','max_tokens','top_k'],'distillable':true") ","
+          AT("google-vertex", "0.000004", ",'tag':'google-vertex/us-east5','quantization':'fp4',"
+             "'supported_parameters':['max_tokens']") ","
+          AT("groq", "0.000008", ",'context_length':1000,'max_completion_tokens':500,"
+             "'supported_parameters':['tools','tool_choice','max_tokens'],"
              "'supports_tool_choice':{'auto':true,'none':true,'required':false,'function':true}"));
 
 static const struct {
     const char *what, *body, *kept, *dropped;
 } filters[] = {
     { "nothing asked: all but the tiers", "",
-      "openai azure google-vertex/us-east5 groq", "openai/priority:service_tier openai/flex:service_tier" },
+      "openai azure google-vertex/us-east5 groq",
+      "openai/priority:service_tier openai/flex:service_tier" },
     { "only, by slug and by display name", ",'provider':{'only':['azure','Groq']}",
       "azure groq", "openai:only openai/priority:service_tier openai/flex:service_tier "
       "google-vertex/us-east5:only" },
@@ -51,7 +56,8 @@ static const struct {
     { "a price that is not given is no price", ",'provider':{'max_price':{'request':0}}",
       "openai azure google-vertex/us-east5 groq", NULL },
     { "a longer answer than an endpoint gives", ",'max_tokens':501",
-      "openai azure google-vertex/us-east5", "openai/priority:service_tier openai/flex:service_tier "
+      "openai azure google-vertex/us-east5",
+      "openai/priority:service_tier openai/flex:service_tier "
       "groq:max_tokens" },
     { "prompt and answer together fit the context", ",'max_tokens':99990",
       "openai azure google-vertex/us-east5", NULL },
@@ -123,7 +129,8 @@ TEST(":nitro admits priority and :floor flex, unless order or the default tier i
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         struct tg_buf tiers = { 0 };
         check_context = suffixes[i].model;
-        snprintf(body, sizeof body, "{'model':'%s'," HELLO "%s}", suffixes[i].model, suffixes[i].body);
+        snprintf(body, sizeof body, "{'model':'%s'," HELLO "%s}", suffixes[i].model,
+            suffixes[i].body);
         CHECK_INT(world_ask(&w, body), TG_OK);
         for (size_t c = 0; c < w.plan.kept; c++)
             if (w.plan.all[c].endpoint->is_tier)
@@ -173,7 +180,8 @@ TEST("status -5 and -10 are off, milder ones are tried")
 {
     struct world w;
     world_open(&w, MODEL("m/one", AT("openai", DOLLAR, ",'status':-3") ","
-                         AT("azure", DOLLAR, ",'status':-5") "," AT("groq", DOLLAR, ",'status':-10")));
+                         AT("azure", DOLLAR, ",'status':-5") "," AT("groq", DOLLAR, ","
+                            "'status':-10")));
     CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO "}"), TG_OK);
     CHECK_STR(world_order(&w), "openai");
     CHECK_STR(world_dropped(&w), "azure:disabled groq:disabled");
@@ -184,11 +192,15 @@ TEST("images go where images are taken, and unknown abilities count as there")
 {
     struct world w;
     world_open(&w, MODEL("m/one",
-                         AT("openai", DOLLAR, ",'architecture':{'input_modalities':['text'],'output_modalities':['text']}") ","
-                         AT("azure", DOLLAR, ",'architecture':{'input_modalities':['text','image'],'output_modalities':['text']}") ","
+                         AT("openai", DOLLAR, ",'architecture':{'input_modalities':['text'],"
+                            "'output_modalities':['text']}") ","
+                         AT("azure", DOLLAR, ",'architecture':{'input_modalities':['text',"
+                            "'image'],'output_modalities':['text']}") ","
                          AT("groq", DOLLAR, "")));
-    CHECK_INT(world_ask(&w, "{'model':'m/one','provider':{'order':['azure','groq']},'messages':[{'role':'user','content':["
-                            "{'type':'image_url','image_url':{'url':'https://x.example/a.png'}}]}]}"), TG_OK);
+    CHECK_INT(world_ask(&w, "{'model':'m/one','provider':{'order':['azure','groq']},"
+                            "'messages':[{'role':'user','content':["
+                            "{'type':'image_url',"
+                            "'image_url':{'url':'https://x.example/a.png'}}]}]}"), TG_OK);
     CHECK_STR(world_order(&w), "azure groq");
     CHECK_STR(world_dropped(&w), "openai:modality");
     world_close(&w);
@@ -197,8 +209,12 @@ TEST("images go where images are taken, and unknown abilities count as there")
 TEST("embeddings go to embedding models and chats do not")
 {
     struct world w;
-    world_open(&w, MODEL("m/chat", AT("openai", DOLLAR, ",'architecture':{'input_modalities':['text'],'output_modalities':['text']}")) ","
-               MODEL("m/embed", AT("openai", DOLLAR, ",'architecture':{'input_modalities':['text'],'output_modalities':['embeddings']}")));
+    world_open(&w, MODEL("m/chat", AT("openai", DOLLAR, ","
+                         "'architecture':{'input_modalities':['text'],"
+                         "'output_modalities':['text']}")) ","
+               MODEL("m/embed", AT("openai", DOLLAR, ","
+                     "'architecture':{'input_modalities':['text'],"
+                     "'output_modalities':['embeddings']}")));
     CHECK_INT(world_ask_api(&w, TG_API_EMBEDDINGS, "{'model':'m/embed','input':'x'}"), TG_OK);
     CHECK_INT(world_ask_api(&w, TG_API_EMBEDDINGS, "{'model':'m/chat','input':'x'}"), TG_ENOTFOUND);
     CHECK_INT(w.fault.availability, TG_AVAIL_WRONG_ENDPOINT);
@@ -211,7 +227,8 @@ TEST("embeddings go to embedding models and chats do not")
 TEST("a model that stands twice in the list is tried once")
 {
     struct world w;
-    world_open(&w, MODEL("m/one", AT("openai", DOLLAR, "")) "," MODEL("m/two", AT("azure", DOLLAR, "")));
+    world_open(&w, MODEL("m/one", AT("openai", DOLLAR, "")) ","
+                   MODEL("m/two", AT("azure", DOLLAR, "")));
     CHECK_INT(world_ask(&w, "{'model':'m/one','models':['m/two','m/one:floor']," HELLO "}"), TG_OK);
     CHECK_STR(world_order(&w), "openai azure");
     CHECK_INT(w.plan.count, 2);
@@ -246,7 +263,8 @@ static const struct {
     { AT("openai", DOLLAR, ""), ",'provider':{'order':['azure'],'allow_fallbacks':false}",
       "No allowed providers are available for the selected model. Providers serving m/one: openai, "
       "but your request's provider.order preference, without fallbacks, permits only: azure.",
-      404, TG_AVAIL_CONSTRAINT_FILTERED, "allowed_providers", "openai", "provider.allow_fallbacks" },
+      404, TG_AVAIL_CONSTRAINT_FILTERED, "allowed_providers", "openai",
+          "provider.allow_fallbacks" },
     { AT("openai", DOLLAR, ""), ",'provider':{'data_collection':'deny'}",
       "No endpoints found matching your data policy (Paid model training). Configure: "
       "https://openrouter.ai/settings/privacy",
@@ -275,7 +293,8 @@ static const struct {
     { AT("openai", DOLLAR, ",'supported_parameters':['seed']"),
       ",'seed':1,'top_k':1,'provider':{'require_parameters':true}",
       "No endpoints found that can handle the requested parameters." DOCS,
-      404, TG_AVAIL_CONSTRAINT_FILTERED, "require_parameters", "openai", "provider.require_parameters" },
+      404, TG_AVAIL_CONSTRAINT_FILTERED, "require_parameters", "openai",
+          "provider.require_parameters" },
     { AT("openai", DOLLAR, ",'supported_parameters':['seed']"),
       ",'tools':[{'type':'function','function':{'name':'f'}}]",
       "No endpoints found that support tool use." DOCS,
@@ -327,9 +346,11 @@ TEST("when nobody is left the client is told which wish was the last straw")
 TEST("an image that nobody takes is said so in the words clients look for")
 {
     struct world w;
-    world_open(&w, MODEL("m/one", AT("openai", DOLLAR, ",'architecture':{'modality':'text->text'}")));
+    world_open(&w, MODEL("m/one", AT("openai", DOLLAR, ","
+                         "'architecture':{'modality':'text->text'}")));
     CHECK_INT(world_ask(&w, "{'model':'m/one','messages':[{'role':'user','content':["
-                            "{'type':'image_url','image_url':{'url':'https://x.example/a.png'}}]}]}"),
+                            "{'type':'image_url',"
+                            "'image_url':{'url':'https://x.example/a.png'}}]}]}"),
               TG_ENOTFOUND);
     CHECK_STR(w.fault.message, "No endpoints found that support image input");
     world_close(&w);
@@ -371,13 +392,15 @@ TEST("long lists of providers and models are cut, not overrun")
     struct tg_buf models = { 0 };
     tg_buf_z(&models, "{'id':'m/one','endpoints':[");
     for (int i = 0; i < 200; i++)
-        tg_buf_printf(&models, "%s{'provider':'openai','tag':'openai/r%d','pricing':{'prompt':'1'}}",
+        tg_buf_printf(&models, "%s{'provider':'openai','tag':'openai/r%d',"
+                               "'pricing':{'prompt':'1'}}",
                       i ? "," : "", i);
     tg_buf_z(&models, "]}");
     world_open(&w, tg_buf_cstr(&models));
     CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO "}"), TG_OK);
     CHECK_INT(w.plan.kept, 200);
-    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'provider':{'only':['azure']}}"), TG_ENOTFOUND);
+    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'provider':{'only':['azure']}}"),
+        TG_ENOTFOUND);
     CHECK(tg_str_is(w.fault.affected_providers[0], "openai") && !w.fault.affected_providers[1].len);
     tg_buf_done(&models);
     world_close(&w);

@@ -7,7 +7,8 @@ static const char *const TWO =
           AT("dear", "0.0000035", ",'supported_parameters':['max_tokens']") ","
           AT("middle", "0.000009", ""));
 
-static struct tg_json metadata(struct world *w, struct tg_buf *out, const struct tg_attempt *attempts,
+static struct tg_json metadata(struct world *w, struct tg_buf *out,
+                               const struct tg_attempt *attempts,
                                size_t count, int selected, int64_t ms)
 {
     struct tg_json root = { 0 };
@@ -96,7 +97,8 @@ TEST("a floor on throughput shows up as the contract's params")
     world_open(&w, TWO);
     ask(&w, ",'provider':{'preferred_min_throughput':{'p50':42.5}}");
     struct tg_json params = tg_json_get(metadata(&w, &out, NULL, 0, -1, -1), "params");
-    CHECK(tg_json_double(tg_json_get(params, "throughput_floor"), &floor) && fabs(floor - 42.5) < 1e-9);
+    CHECK(tg_json_double(tg_json_get(params, "throughput_floor"), &floor));
+    CHECK(fabs(floor - 42.5) < 1e-9);
     ask(&w, ",'provider':{'preferred_min_throughput':{'p90':42.5}}");
     CHECK_INT(tg_json_get(metadata(&w, &out, NULL, 0, -1, -1), "params").kind, TG_JSON_NONE);
     tg_buf_done(&out);
@@ -109,7 +111,8 @@ static const struct {
     { ",'provider':{'max_price':{'prompt':2,'completion':'3'}}", "dear",
       "prompt $3.5 > $2 per million, completion $3.5 > $3 per million" },
     { ",'provider':{'quantizations':['fp8']}", "dear", "unknown" },
-    { ",'seed':1,'top_k':2,'max_tokens':5,'provider':{'require_parameters':true}", "dear", "top_k, seed" },
+    { ",'seed':1,'top_k':2,'max_tokens':5,'provider':{'require_parameters':true}", "dear",
+        "top_k, seed" },
     { ",'provider':{'only':['cheap']}", "dear", "" },
 };
 
@@ -172,7 +175,8 @@ TEST("a tag that does not show its provider is shown with it")
     ask(&w, ",'provider':{'ignore':['us-east']}");
     CHECK_INT(tg_explain_text(&out, &w.plan, w.now_ms), TG_OK);
     CHECK(strstr(tg_buf_cstr(&out), "\n1  eu (cheap)  m/one  sorted"));
-    CHECK(strstr(tg_buf_cstr(&out), "\n-  us-east (openai)  m/one  ignore: is in provider.ignore\n"));
+    CHECK(strstr(tg_buf_cstr(&out),
+        "\n-  us-east (openai)  m/one  ignore: is in provider.ignore\n"));
     tg_buf_done(&out);
     world_close(&w);
 }

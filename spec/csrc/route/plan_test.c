@@ -63,8 +63,10 @@ TEST("a plan can be made without a region and without anything known about endpo
 {
     struct world w;
     world_open(&w, THREE);
-    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'session_id':'s','provider':{'sort':'latency',"
-                            "'preferred_max_latency':1,'preferred_min_throughput':{'p99':1}}}"), TG_OK);
+    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'session_id':'s',"
+                            "'provider':{'sort':'latency',"
+                            "'preferred_max_latency':1,'preferred_min_throughput':{'p99':1}}}"),
+                            TG_OK);
     for (size_t i = 0; i < 3; i++)
         w.catalog->models[0].endpoints[i].live = NULL;
     tg_arena_reset(&w.plans);
@@ -136,7 +138,8 @@ TEST("a permutation puts every candidate where it says")
 static const char *const WISHES[] = {
     "", ",'provider':{'sort':'price'}", ",'provider':{'sort':'latency'}",
     ",'provider':{'sort':{'by':'throughput','partition':'none'}}", ",'provider':{'sort':'exacto'}",
-    ",'provider':{'order':['dear','openai']}", ",'provider':{'order':['azure'],'allow_fallbacks':false}",
+    ",'provider':{'order':['dear','openai']}", ",'provider':{'order':['azure'],"
+    "'allow_fallbacks':false}",
     ",'provider':{'allow_fallbacks':false}", ",'provider':{'only':['cheap','openai','azure']}",
     ",'provider':{'preferred_max_latency':{'p90':1},'preferred_min_throughput':40}",
     ",'provider':{'max_price':{'prompt':2}}", ",'session_id':'s'", ",'service_tier':'flex'",
@@ -146,7 +149,8 @@ static const char *const WISHES[] = {
 
 static void let_something_happen(struct world *w, struct tg_rand *rand)
 {
-    static const char *const tags[] = { "cheap", "middle", "dear", "openai", "openai/flex", "azure" };
+    static const char *const tags[] = { "cheap", "middle", "dear", "openai", "openai/flex",
+        "azure" };
     const char *tag = tags[tg_rand_below(rand, 6)];
 
     switch (tg_rand_below(rand, 6)) {
@@ -154,7 +158,8 @@ static void let_something_happen(struct world *w, struct tg_rand *rand)
     case 1: world_limits(w, tag, tg_rand_below(rand, 4000)); break;
     case 2: world_calls_tools(w, tag, 10, (int)tg_rand_below(rand, 10)); break;
     case 3: w->now_ms += tg_rand_below(rand, 60 * 1000); break;
-    default: world_serves(w, tag, 10, 50 + tg_rand_below(rand, 3000), 10 + tg_rand_below(rand, 200));
+    default: world_serves(w, tag, 10, 50 + tg_rand_below(rand, 3000), 10 + tg_rand_below(rand,
+        200));
     }
 }
 
@@ -226,13 +231,15 @@ TEST("running out of memory is told, and nothing leaks")
     struct tg_buf models = { 0 };
     tg_buf_z(&models, "{'id':'m/one','endpoints':[");
     for (int i = 0; i < 100; i++)
-        tg_buf_printf(&models, "%s{'provider':'openai','tag':'openai/r%d','pricing':{'prompt':'1'}}",
+        tg_buf_printf(&models, "%s{'provider':'openai','tag':'openai/r%d',"
+                               "'pricing':{'prompt':'1'}}",
                       i ? "," : "", i);
     tg_buf_z(&models, "]}");
     world_open(&w, tg_buf_cstr(&models));
     CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO "}"), TG_OK);
     CHECK_EVERY_ALLOCATION(make_once(&w, false));
-    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'provider':{'only':['azure']}}"), TG_ENOTFOUND);
+    CHECK_INT(world_ask(&w, "{'model':'m/one'," HELLO ",'provider':{'only':['azure']}}"),
+        TG_ENOTFOUND);
     CHECK_EVERY_ALLOCATION(make_once(&w, true));
     tg_buf_done(&models);
     world_close(&w);

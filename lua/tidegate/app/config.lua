@@ -281,6 +281,9 @@ function config.load(source, overrides, getenv)
   settings.providers, notes = read_providers(file)
   if not settings.providers then return nil, notes end
   for _, note in ipairs(notes) do settings.notes[#settings.notes + 1] = note end
+  if not settings.providers[1] then
+    settings.notes[#settings.notes + 1] = "no provider takes part: there is nobody to ask"
+  end
   settings.keys, err = read_keys(file)
   if not settings.keys then return nil, err end
   if settings.auth == "keys" and not settings.keys[1] then

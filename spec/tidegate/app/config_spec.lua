@@ -157,9 +157,21 @@ describe("tidegate.app.config", function()
     end)
   end)
 
-  it("says that a closed gateway without keys lets nobody in", function()
-    assert.truthy(loads("return {}").notes[1]:find("every request will be refused", 1, true))
+  it("says that a gateway without keys lets nobody in, and one without providers asks nobody", function()
+    local notes = loads("return {}").notes
+    assert.truthy(notes[1]:find("no provider takes part", 1, true))
+    assert.truthy(notes[2]:find("every request will be refused", 1, true))
   end)
+
+  for _, name in ipairs { "two-providers", "local-models", "closed-by-keys", "demo" } do
+    it("accepts examples/" .. name .. ".lua, catalogues included", function()
+      local settings = assert(config.load("examples/" .. name .. ".lua", {}, function(variable)
+        return "the value of " .. variable
+      end))
+      assert.is_true(#settings.providers >= 2)
+      assert(config.catalog(settings))
+    end)
+  end
 
   it("labels keys so that they can be told apart and not guessed", function()
     local key = loads('return { keys = { { name = "ci", key = "sk-tg-v1-0e6f44a47cf16a1c96" } } }').keys[1]

@@ -1,12 +1,13 @@
 #include "check.h"
 
 #include "base/mem.h"
+#include "quote.h"
 #include "wire/usage.h"
 
 static struct tg_json json(const char *text)
 {
     struct tg_json root = { 0 };
-    CHECK_INT(tg_json_check(tg_str_of(text), TG_JSON_DEPTH_MAX, &root, NULL), TG_OK);
+    CHECK_INT(tg_json_check(qs(text), TG_JSON_DEPTH_MAX, &root, NULL), TG_OK);
     return root;
 }
 
@@ -34,31 +35,31 @@ TEST("counts are read whatever words the provider has for them")
         const char *who, *usage;
         int64_t prompt, completion, total, cached, reasoning;
     } rows[] = {
-        { "OpenAI", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-          "\"prompt_tokens_details\":{\"cached_tokens\":4},"
-          "\"completion_tokens_details\":{\"reasoning_tokens\":2}}", 10, 5, 15, 4, 2 },
-        { "DeepSeek", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-          "\"prompt_cache_hit_tokens\":6,\"prompt_cache_miss_tokens\":4}", 10, 5, 15, 6, -1 },
-        { "Mistral", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-          "\"num_cached_tokens\":7}", 10, 5, 15, 7, -1 },
-        { "Together", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-          "\"cached_tokens\":3}", 10, 5, 15, 3, -1 },
-        { "Copilot", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,"
-          "\"reasoning_tokens\":1}", 10, 5, 15, -1, 1 },
-        { "no total", "{\"prompt_tokens\":10,\"completion_tokens\":5}", 10, 5, 15, -1, -1 },
-        { "total alone", "{\"total_tokens\":15}", 15, -1, 15, -1, -1 },
-        { "prompt and total", "{\"prompt_tokens\":8,\"total_tokens\":8}", 8, -1, 8, -1, -1 },
+        { "OpenAI", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
+          "'prompt_tokens_details':{'cached_tokens':4},"
+          "'completion_tokens_details':{'reasoning_tokens':2}}", 10, 5, 15, 4, 2 },
+        { "DeepSeek", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
+          "'prompt_cache_hit_tokens':6,'prompt_cache_miss_tokens':4}", 10, 5, 15, 6, -1 },
+        { "Mistral", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
+          "'num_cached_tokens':7}", 10, 5, 15, 7, -1 },
+        { "Together", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
+          "'cached_tokens':3}", 10, 5, 15, 3, -1 },
+        { "Copilot", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':15,"
+          "'reasoning_tokens':1}", 10, 5, 15, -1, 1 },
+        { "no total", "{'prompt_tokens':10,'completion_tokens':5}", 10, 5, 15, -1, -1 },
+        { "total alone", "{'total_tokens':15}", 15, -1, 15, -1, -1 },
+        { "prompt and total", "{'prompt_tokens':8,'total_tokens':8}", 8, -1, 8, -1, -1 },
         { "Anthropic's names, cache outside input",
-          "{\"input_tokens\":10,\"cache_read_input_tokens\":100,"
-          "\"cache_creation_input_tokens\":20,\"output_tokens\":5}", 130, 5, 135, 100, -1 },
+          "{'input_tokens':10,'cache_read_input_tokens':100,"
+          "'cache_creation_input_tokens':20,'output_tokens':5}", 130, 5, 135, 100, -1 },
         { "Responses' names, cache inside input",
-          "{\"input_tokens\":110,\"input_tokens_details\":{\"cached_tokens\":100},"
-          "\"output_tokens\":5,\"output_tokens_details\":{\"reasoning_tokens\":3}}",
+          "{'input_tokens':110,'input_tokens_details':{'cached_tokens':100},"
+          "'output_tokens':5,'output_tokens_details':{'reasoning_tokens':3}}",
           110, 5, 115, 100, 3 },
-        { "written otherwise", "{\"prompt_tokens\":1e1,\"completion_tokens\":5.0}",
+        { "written otherwise", "{'prompt_tokens':1e1,'completion_tokens':5.0}",
           10, 5, 15, -1, -1 },
-        { "nulls", "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":null,"
-          "\"prompt_tokens_details\":null}", 10, 5, 15, -1, -1 },
+        { "nulls", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':null,"
+          "'prompt_tokens_details':null}", 10, 5, 15, -1, -1 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -75,15 +76,18 @@ TEST("counts are read whatever words the provider has for them")
 
 TEST("of several names for one count in one object the largest is believed")
 {
-    struct tg_usage u = read("{\"prompt_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":9},"
-                             "\"cache_read_input_tokens\":0}");
+    struct tg_usage u = read("{'prompt_tokens':10,'prompt_tokens_details':{'cached_tokens':9},"
+                             "'cache_read_input_tokens':0}");
+    CHECK_INT(u.cached, 9);
+    u = read("{'prompt_tokens':10,'prompt_cache_hit_tokens':9,"
+             "'prompt_tokens_details':{'cached_tokens':0}}");
     CHECK_INT(u.cached, 9);
 }
 
 TEST("cache writes are told apart by how long they are kept")
 {
-    struct tg_usage u = settled("{\"prompt_tokens\":100,\"completion_tokens\":1,\"cache_creation\":"
-                                "{\"ephemeral_5m_input_tokens\":10,\"ephemeral_1h_input_tokens\":20}}");
+    struct tg_usage u = settled("{'prompt_tokens':100,'completion_tokens':1,'cache_creation':"
+                                "{'ephemeral_5m_input_tokens':10,'ephemeral_1h_input_tokens':20}}");
     CHECK_INT(u.cache_write, 30);
     CHECK_INT(u.cache_write_1h, 20);
     CHECK(!u.doubtful);
@@ -94,10 +98,10 @@ TEST("the last value of each count wins, and null takes nothing back")
     struct tg_usage u;
 
     tg_usage_init(&u);
-    tg_usage_read(&u, json("{\"prompt_tokens\":0,\"completion_tokens\":0,"
-                           "\"prompt_tokens_details\":{\"cached_tokens\":4}}"));
-    tg_usage_read(&u, json("{\"prompt_tokens\":12,\"completion_tokens\":3,\"cost\":0.5}"));
-    tg_usage_read(&u, json("{\"completion_tokens\":9,\"prompt_tokens\":null,\"cost\":null}"));
+    tg_usage_read(&u, json("{'prompt_tokens':0,'completion_tokens':0,"
+                           "'prompt_tokens_details':{'cached_tokens':4}}"));
+    tg_usage_read(&u, json("{'prompt_tokens':12,'completion_tokens':3,'cost':0.5}"));
+    tg_usage_read(&u, json("{'completion_tokens':9,'prompt_tokens':null,'cost':null}"));
     tg_usage_read(&u, json("null"));
     tg_usage_read(&u, json("[]"));
     CHECK_INT(u.prompt, 12);
@@ -110,21 +114,21 @@ TEST("the last value of each count wins, and null takes nothing back")
 TEST("nothing was seen until both counts, or a total, were said")
 {
     CHECK(!read("{}").seen);
-    CHECK(!read("{\"prompt_tokens\":1}").seen);
-    CHECK(!read("\"much\"").seen);
-    CHECK(read("{\"prompt_tokens\":1,\"completion_tokens\":0}").seen);
-    CHECK(read("{\"total_tokens\":1}").seen);
+    CHECK(!read("{'prompt_tokens':1}").seen);
+    CHECK(!read("'much'").seen);
+    CHECK(read("{'prompt_tokens':1,'completion_tokens':0}").seen);
+    CHECK(read("{'total_tokens':1}").seen);
 }
 
 TEST("what cannot be true is not believed, and makes the rest doubtful")
 {
     static const char *const rows[] = {
-        "{\"prompt_tokens\":-5}", "{\"prompt_tokens\":1.5}", "{\"prompt_tokens\":\"12\"}",
-        "{\"prompt_tokens\":[1]}", "{\"prompt_tokens\":{}}", "{\"prompt_tokens\":true}",
-        "{\"prompt_tokens\":1e308}", "{\"prompt_tokens\":1000000001}",
-        "{\"prompt_tokens\":92233720368547758070}", "{\"cost\":-1}", "{\"cost\":\"free\"}",
-        "{\"cost\":1e300}", "{\"cost_in_usd_ticks\":-4}", "{\"cost_in_usd_ticks\":1.5}",
-        "{\"completion_tokens_details\":{\"reasoning_tokens\":-1}}",
+        "{'prompt_tokens':-5}", "{'prompt_tokens':1.5}", "{'prompt_tokens':'12'}",
+        "{'prompt_tokens':[1]}", "{'prompt_tokens':{}}", "{'prompt_tokens':true}",
+        "{'prompt_tokens':1e308}", "{'prompt_tokens':1000000001}",
+        "{'prompt_tokens':92233720368547758070}", "{'cost':-1}", "{'cost':'free'}",
+        "{'cost':1e300}", "{'cost_in_usd_ticks':-4}", "{'cost_in_usd_ticks':1.5}",
+        "{'completion_tokens_details':{'reasoning_tokens':-1}}",
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -135,7 +139,7 @@ TEST("what cannot be true is not believed, and makes the rest doubtful")
         CHECK_INT(u.cost_nano, -1);
         CHECK_INT(u.reasoning, -1);
     }
-    CHECK_INT(read("{\"prompt_tokens\":1000000000}").prompt, TG_USAGE_TOKENS_MAX);
+    CHECK_INT(read("{'prompt_tokens':1000000000}").prompt, TG_USAGE_TOKENS_MAX);
 }
 
 /* ---- settle ---- */
@@ -146,17 +150,17 @@ TEST("completion includes reasoning also where the provider counts it outside")
         const char *who, *usage;
         int64_t completion, reasoning, total;
     } rows[] = {
-        { "xAI", "{\"prompt_tokens\":432,\"completion_tokens\":68,\"total_tokens\":636,"
-          "\"completion_tokens_details\":{\"reasoning_tokens\":136}}", 204, 136, 636 },
-        { "Gemini, which does not say how much", "{\"prompt_tokens\":35,\"completion_tokens\":12,"
-          "\"total_tokens\":109}", 74, 62, 109 },
-        { "Vercel, whose total leaves it out", "{\"prompt_tokens\":57,\"completion_tokens\":18,"
-          "\"total_tokens\":75,\"completion_tokens_details\":{\"reasoning_tokens\":95}}",
+        { "xAI", "{'prompt_tokens':432,'completion_tokens':68,'total_tokens':636,"
+          "'completion_tokens_details':{'reasoning_tokens':136}}", 204, 136, 636 },
+        { "Gemini, which does not say how much", "{'prompt_tokens':35,'completion_tokens':12,"
+          "'total_tokens':109}", 74, 62, 109 },
+        { "Vercel, whose total leaves it out", "{'prompt_tokens':57,'completion_tokens':18,"
+          "'total_tokens':75,'completion_tokens_details':{'reasoning_tokens':95}}",
           113, 95, 170 },
-        { "included", "{\"prompt_tokens\":10,\"completion_tokens\":50,\"total_tokens\":60,"
-          "\"completion_tokens_details\":{\"reasoning_tokens\":40}}", 50, 40, 60 },
-        { "no total", "{\"prompt_tokens\":10,\"completion_tokens\":50,"
-          "\"completion_tokens_details\":{\"reasoning_tokens\":40}}", 50, 40, 60 },
+        { "included", "{'prompt_tokens':10,'completion_tokens':50,'total_tokens':60,"
+          "'completion_tokens_details':{'reasoning_tokens':40}}", 50, 40, 60 },
+        { "no total", "{'prompt_tokens':10,'completion_tokens':50,"
+          "'completion_tokens_details':{'reasoning_tokens':40}}", 50, 40, 60 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -174,16 +178,16 @@ TEST("completion includes reasoning also where the provider counts it outside")
 
 TEST("a total that contradicts its parts is put right and doubted")
 {
-    struct tg_usage u = settled("{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":3}");
+    struct tg_usage u = settled("{'prompt_tokens':10,'completion_tokens':5,'total_tokens':3}");
     CHECK_INT(u.total, 15);
     CHECK(u.doubtful);
 }
 
 TEST("no part is larger than its whole")
 {
-    struct tg_usage u = settled("{\"prompt_tokens\":293,\"completion_tokens\":58,"
-                                "\"prompt_tokens_details\":{\"cached_tokens\":387,"
-                                "\"cache_write_tokens\":5}}");
+    struct tg_usage u = settled("{'prompt_tokens':293,'completion_tokens':58,"
+                                "'prompt_tokens_details':{'cached_tokens':387,"
+                                "'cache_write_tokens':5}}");
     CHECK_INT(u.prompt, 293);
     CHECK_INT(u.cached, 293);
     CHECK_INT(u.cache_write, 0);
@@ -198,18 +202,18 @@ TEST("the provider's charge is read wherever it stands")
         const char *who, *usage;
         int64_t nano;
     } rows[] = {
-        { "OpenRouter", "{\"cost\":0.00140355}", 1403550 },
-        { "nothing", "{\"cost\":0}", 0 },
-        { "not said", "{\"prompt_tokens\":1}", -1 },
-        { "Perplexity", "{\"cost\":{\"input_tokens_cost\":2e-05,\"output_tokens_cost\":1e-05,"
-          "\"request_cost\":0.005,\"total_cost\":0.00503}}", 5030000 },
-        { "xAI, 1e10 ticks a dollar", "{\"cost_in_usd_ticks\":1654500}", 165450 },
-        { "xAI, rounded", "{\"cost_in_usd_ticks\":15}", 2 },
-        { "details alone", "{\"cost_details\":{\"upstream_inference_cost\":0.0000063}}", 6300 },
-        { "through our own key there", "{\"cost\":0.0000005,\"is_byok\":true,"
-          "\"cost_details\":{\"upstream_inference_cost\":0.0000063}}", 6800 },
-        { "details that only explain", "{\"cost\":0.5,\"is_byok\":false,"
-          "\"cost_details\":{\"upstream_inference_cost\":0.5}}", 500000000 },
+        { "OpenRouter", "{'cost':0.00140355}", 1403550 },
+        { "nothing", "{'cost':0}", 0 },
+        { "not said", "{'prompt_tokens':1}", -1 },
+        { "Perplexity", "{'cost':{'input_tokens_cost':2e-05,'output_tokens_cost':1e-05,"
+          "'request_cost':0.005,'total_cost':0.00503}}", 5030000 },
+        { "xAI, 1e10 ticks a dollar", "{'cost_in_usd_ticks':1654500}", 165450 },
+        { "xAI, rounded", "{'cost_in_usd_ticks':15}", 2 },
+        { "details alone", "{'cost_details':{'upstream_inference_cost':0.0000063}}", 6300 },
+        { "through our own key there", "{'cost':0.0000005,'is_byok':true,"
+          "'cost_details':{'upstream_inference_cost':0.0000063}}", 6800 },
+        { "details that only explain", "{'cost':0.5,'is_byok':false,"
+          "'cost_details':{'upstream_inference_cost':0.5}}", 500000000 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -223,10 +227,10 @@ TEST("a charge outside the usage object is read too")
     struct tg_usage u;
 
     tg_usage_init(&u);
-    tg_usage_read_charge(&u, json("{\"diem\":0,\"usd\":0.0001313125}"));
+    tg_usage_read_charge(&u, json("{'diem':0,'usd':0.0001313125}"));
     CHECK_INT(u.cost_nano, 131313);
-    tg_usage_read_charge(&u, json("\"much\""));
-    tg_usage_read_charge(&u, json("{\"eur\":3}"));
+    tg_usage_read_charge(&u, json("'much'"));
+    tg_usage_read_charge(&u, json("{'eur':3}"));
     CHECK_INT(u.cost_nano, 131313);
 }
 
@@ -256,7 +260,7 @@ TEST("dollars become nano-dollars exactly, half a nano-dollar away from zero")
 TEST("what is no number of dollars, or too many, is refused and changes nothing")
 {
     static const char *const rows[] = {
-        "9223372036.8547758075", "9223372037", "1e300", "1e99999999999999999999", "\"1\"", "null",
+        "9223372036.8547758075", "9223372037", "1e300", "1e99999999999999999999", "'1'", "null",
         "{}", "true",
     };
 
@@ -304,36 +308,36 @@ static void check_put(const char *usage, const struct tg_cost *c, const char *wa
     struct tg_buf out = { 0 };
 
     CHECK_INT(tg_usage_put(&out, &u, c, json(usage)), TG_OK);
-    CHECK_STR(tg_buf_view(&out), want);
+    CHECK_STR(tg_buf_view(&out), q(want));
     CHECK_INT(tg_json_check(tg_buf_view(&out), TG_JSON_DEPTH_MAX, NULL, NULL), TG_OK);
     tg_buf_done(&out);
 }
 
 TEST("the contract's usage object is written")
 {
-    check_put("{\"prompt_tokens\":254,\"completion_tokens\":5,\"total_tokens\":259}", &cost,
-              "{\"prompt_tokens\":254,\"completion_tokens\":5,\"total_tokens\":259,"
-              "\"cost\":0.000837,\"is_byok\":false,"
-              "\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0,"
-              "\"audio_tokens\":0,\"video_tokens\":0},"
-              "\"cost_details\":{\"upstream_inference_cost\":0.000837,"
-              "\"upstream_inference_prompt_cost\":0.000762,"
-              "\"upstream_inference_completions_cost\":0.000075},"
-              "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"image_tokens\":0,"
-              "\"audio_tokens\":0}}");
+    check_put("{'prompt_tokens':254,'completion_tokens':5,'total_tokens':259}", &cost,
+              "{'prompt_tokens':254,'completion_tokens':5,'total_tokens':259,"
+              "'cost':0.000837,'is_byok':false,"
+              "'prompt_tokens_details':{'cached_tokens':0,'cache_write_tokens':0,"
+              "'audio_tokens':0,'video_tokens':0},"
+              "'cost_details':{'upstream_inference_cost':0.000837,"
+              "'upstream_inference_prompt_cost':0.000762,"
+              "'upstream_inference_completions_cost':0.000075},"
+              "'completion_tokens_details':{'reasoning_tokens':0,'image_tokens':0,"
+              "'audio_tokens':0}}");
 }
 
 TEST("what the contract does not know goes on behind it, byte for byte")
 {
-    check_put("{\"prompt_tokens\":1,\"completion_tokens\":2,\"queue_time\":0.10,\"cost\":9,"
-              "\"seed\":12345678901234567890,\"nothing\":null,"
-              "\"completion_tokens_details\":{\"accepted_prediction_tokens\":1,\"x\":null}}", NULL,
-              "{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3,"
-              "\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0,"
-              "\"audio_tokens\":0,\"video_tokens\":0},"
-              "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"image_tokens\":0,"
-              "\"audio_tokens\":0,\"accepted_prediction_tokens\":1},"
-              "\"queue_time\":0.10,\"seed\":12345678901234567890}");
+    check_put("{'prompt_tokens':1,'completion_tokens':2,'queue_time':0.10,'cost':9,"
+              "'seed':12345678901234567890,'nothing':null,"
+              "'completion_tokens_details':{'accepted_prediction_tokens':1,'x':null}}", NULL,
+              "{'prompt_tokens':1,'completion_tokens':2,'total_tokens':3,"
+              "'prompt_tokens_details':{'cached_tokens':0,'cache_write_tokens':0,"
+              "'audio_tokens':0,'video_tokens':0},"
+              "'completion_tokens_details':{'reasoning_tokens':0,'image_tokens':0,"
+              "'audio_tokens':0,'accepted_prediction_tokens':1},"
+              "'queue_time':0.10,'seed':12345678901234567890}");
 }
 
 TEST("embeddings have no completion, and an unknown upstream cost is null")
@@ -341,36 +345,37 @@ TEST("embeddings have no completion, and an unknown upstream cost is null")
     static const struct tg_cost byok = {
         .total = 5, .upstream = -1, .upstream_prompt = 0, .upstream_completion = -1, .is_byok = true
     };
-    check_put("{\"prompt_tokens\":8,\"total_tokens\":8}", &byok,
-              "{\"prompt_tokens\":8,\"total_tokens\":8,\"cost\":0.000000005,\"is_byok\":true,"
-              "\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0,"
-              "\"audio_tokens\":0,\"video_tokens\":0},"
-              "\"cost_details\":{\"upstream_inference_cost\":null,"
-              "\"upstream_inference_prompt_cost\":0,\"upstream_inference_completions_cost\":0}}");
+    check_put("{'prompt_tokens':8,'total_tokens':8}", &byok,
+              "{'prompt_tokens':8,'total_tokens':8,'cost':0.000000005,'is_byok':true,"
+              "'prompt_tokens_details':{'cached_tokens':0,'cache_write_tokens':0,"
+              "'audio_tokens':0,'video_tokens':0},"
+              "'cost_details':{'upstream_inference_cost':null,"
+              "'upstream_inference_prompt_cost':0,'upstream_inference_completions_cost':0}}");
 }
 
 TEST("server tools are told as the provider told them, or counted")
 {
     struct tg_buf out = { 0 };
-    struct tg_usage u = settled("{\"total_tokens\":1,\"num_search_queries\":2}");
+    struct tg_usage u = settled("{'total_tokens':1,'num_search_queries':2}");
 
     CHECK_INT(tg_usage_put(&out, &u, NULL, (struct tg_json){ 0 }), TG_OK);
-    CHECK(tg_str_ends(tg_buf_view(&out), ",\"server_tool_use_details\":{\"web_search_requests\":2}}"));
+    CHECK(tg_str_ends(tg_buf_view(&out),
+                      q(",'server_tool_use_details':{'web_search_requests':2}}")));
     tg_buf_reset(&out);
 
-    const char *told = "{\"total_tokens\":1,\"server_tool_use_details\":{\"web_search_requests\":1,"
-                       "\"tool_calls_executed\":3}}";
+    const char *told = "{'total_tokens':1,'server_tool_use_details':{'web_search_requests':1,"
+                       "'tool_calls_executed':3}}";
     u = settled(told);
     CHECK_INT(u.web_searches, 1);
     CHECK_INT(tg_usage_put(&out, &u, NULL, json(told)), TG_OK);
-    CHECK(tg_str_ends(tg_buf_view(&out), ",\"server_tool_use_details\":{\"web_search_requests\":1,"
-                                         "\"tool_calls_executed\":3}}"));
+    CHECK(tg_str_ends(tg_buf_view(&out), q(",'server_tool_use_details':{'web_search_requests':1,"
+                                         "'tool_calls_executed':3}}")));
     tg_buf_done(&out);
 }
 
 static tg_err put_once(void)
 {
-    struct tg_usage u = settled("{\"prompt_tokens\":1,\"completion_tokens\":2}");
+    struct tg_usage u = settled("{'prompt_tokens':1,'completion_tokens':2}");
     struct tg_buf out = { 0 };
     tg_err err = tg_usage_put(&out, &u, &cost, (struct tg_json){ 0 });
 

@@ -1,12 +1,12 @@
 /* loop.h -- wait for sockets, timers and words from other threads.
  *
  * One loop, one thread. A turn calls what was posted, then the sockets, then
- * the timers, then the one hook for the end of a turn. Sockets are watched edge-triggered, once, for both
- * directions: a handler reads or writes until the kernel says "again", or
- * remembers that it did not. Nothing is freed while it is being called:
- * tg_loop_remove() may be called from any handler, also for another watch,
- * and from then on its handler is not called again, even for events that were
- * already fetched. */
+ * the timers, then the one hook for the end of a turn. Sockets are watched
+ * edge-triggered, once, for both directions: a handler reads or writes until
+ * the kernel says "again", or remembers that it did not. Nothing is freed while
+ * it is being called: tg_loop_remove() may be called from any handler, also for
+ * another watch, and from then on its handler is not called again, even for
+ * events that were already fetched. */
 #ifndef TG_LOOP_H
 #define TG_LOOP_H
 

@@ -137,7 +137,8 @@ static void on_peer_timer(struct tg_timer *t)
 /* As a proxy that is its own destination: what follows is TLS. */
 static void open_tunnel(struct peer *p)
 {
-    static const char yes[] = "HTTP/1.1 200 Connection established\r\nContent-Length: 9\r\n\r\n";
+    static const char yes[] = "HTTP/1.1 200 Connection established\r\n"
+                              "Content-Length: 9\r\n\r\n";
     size_t n;
 
     p->server->tunnels++;
@@ -569,9 +570,10 @@ TEST("the framing of an answer decides where it ends and whether the connection 
         { "empty",       { .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" }, "", true },
         { "204",         { .bytes = "HTTP/1.1 204 No Content\r\n\r\n" }, "", true },
         { "chunked",     { .bytes = CHUNKED }, "hello", true },
-        { "no body",     { .bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
-          "", true },
-        { "until close", { .bytes = "HTTP/1.1 200 OK\r\n\r\nhello", .after = CLOSE }, "hello", false },
+        { "no body",     { .bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                    "0\r\n\r\n" }, "", true },
+        { "until close", { .bytes = "HTTP/1.1 200 OK\r\n\r\nhello", .after = CLOSE }, "hello",
+          false },
         { "asks to close", { .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
                                       "Connection: close\r\n\r\nhello" }, "hello", false },
         { "HTTP/1.0",    { .bytes = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
@@ -713,7 +715,8 @@ TEST("an answer that comes before the request was sent is given, and the connect
 
     EACH_KIND(k) {
         set_up(k);
-        SCRIPT({ .bytes = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig", .early = true });
+        SCRIPT({ .bytes = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig",
+                 .early = true });
         reset_asker(&one);
         if (CHECK(open_request(&one, "POST", &piece, 1)))
             TURN_UNTIL(is_over(&one));
@@ -904,8 +907,8 @@ TEST("every failure is told once, with its kind")
                                .after = CLOSE }, TG_EPEER, 1 },
         { "no last chunk",   { .bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                         "5\r\nhello\r\n", .after = CLOSE }, TG_EPEER, 1 },
-        { "reset in body",   { .bytes = "HTTP/1.1 200 OK\r\n\r\nhello", .first = 21, .after = RESET },
-          TG_EPEER, -1 },
+        { "reset in body",   { .bytes = "HTTP/1.1 200 OK\r\n\r\nhello", .first = 21,
+                               .after = RESET }, TG_EPEER, -1 },
         { "broken chunk",    { .bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                         "xyz\r\nhello\r\n" }, TG_EPEER, 1 },
         { "not HTTP",        { .bytes = "220 smtp.example.com ESMTP\r\n\r\n", .after = CLOSE },

@@ -274,7 +274,6 @@ static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const st
     x->api = n->api;
     x->is_stream = n->stream;
     x->wants_metadata = n->wants_metadata;
-    x->has_session_id = n->has_session_id;
     x->prompt_tokens = n->prompt_tokens;
     x->images = n->images;
     x->max_tokens = n->max_tokens;
@@ -319,6 +318,19 @@ static void drop_exchange(struct tg_exchange *x)
     tg_free(x);
 }
 
+/* An endpoint that is not known to work again is asked by one request at a
+ * time: while another one probes it, it goes behind. */
+static void yield_probes(struct tg_plan *p, uint64_t now_ms)
+{
+    for (size_t i = 0; i + 1 < p->kept && p->all[0].is_probe; i++) {
+        struct tg_candidate first = p->all[0];
+        if (!first.endpoint->live || tg_health_take_probe(&first.endpoint->live->health, now_ms))
+            return;
+        memmove(p->all, p->all + 1, (p->kept - 1) * sizeof *p->all);
+        p->all[p->kept - 1] = first;
+    }
+}
+
 /* Read the needs and make the plan; false when the client is to be told why not. */
 static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1_head *head,
                    struct tg_fault *fault)
@@ -332,6 +344,8 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
         x->wants_metadata = d->needs.wants_metadata;
         err = tg_plan_make(&d->plan, &d->needs, x->config->live, x->began_ms, &d->arena, fault);
     }
+    if (!err)
+        yield_probes(&d->plan, x->began_ms);
     if (err && !fault->type)
         *fault = tg_fault_make(TG_FAULT_SERVER, NULL);
     return !err;

@@ -60,6 +60,7 @@ struct tg_exchange {
     struct tg_desk   *desk;                    /* NULL after the commit, mostly */
     struct tg_buf     body;                    /* the client's; pieces point into it */
     struct tg_relay   relay;
+    struct tg_relay_candidate *candidates;     /* on the desk */
     struct tg_timer   timer;
     struct tg_try    *try;
     struct tg_answer *answer;
@@ -76,13 +77,16 @@ struct tg_exchange {
 
     /* facts that outlive the desk */
     enum tg_api       api;
-    bool              is_stream, wants_metadata, has_session_id;
+    bool              is_stream, wants_metadata;
+    bool              remembers, remembers_cached;  /* a success of this attempt makes the
+                                                       session stick: always, or if it cached */
     bool              forwards;                /* committed: what is translated is sent */
     bool              content_told, finish_told;    /* to the relay, of this attempt */
     int64_t           prompt_tokens, images, max_tokens;
     uint64_t          sticky_key;
     const struct tg_endpoint *endpoint;        /* of the current attempt */
     struct tg_attempt attempts[TG_RELAY_ATTEMPTS_MAX];
+    struct tg_attempt *attempt;                /* the current one; the relay may count the next */
     struct tg_str     failed_at;               /* provider name of the last failure */
     struct tg_cost    cost;
     char              why[128];                /* of the last broken connection */

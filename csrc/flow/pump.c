@@ -9,6 +9,7 @@
 #include "flow/engine.h"
 #include "flow/reply.h"
 #include "flow/settle.h"
+#include "route/rank.h"
 #include "wire/retry_after.h"
 
 static void tell(struct tg_exchange *x, struct tg_relay_fact fact);
@@ -21,15 +22,29 @@ static void tell_event(struct tg_exchange *x, enum tg_relay_event event)
     tell(x, (struct tg_relay_fact){ .event = event });
 }
 
-static void tell_fail(struct tg_exchange *x, enum tg_outcome outcome)
+/* How long each candidate usually takes to its first token: looked up only when
+ * an attempt has failed and another may begin. */
+static void look_up_times(struct tg_exchange *x, uint64_t now_ms)
 {
-    tell(x, (struct tg_relay_fact){ .event = TG_EV_UP_FAIL, .outcome = outcome,
-                                    .retry_after_ms = x->retry_after_ms });
+    for (unsigned i = 0; x->desk && i < x->relay.count; i++) {
+        struct tg_live *live = x->desk->plan.all[i].endpoint->live;
+        struct tg_quantiles q = { 0 };
+        if (live)
+            tg_window_read(&live->ttft, false, now_ms, &q);
+        x->candidates[i].p50_ttft_ms = (uint32_t)q.p50;
+    }
 }
 
 static uint64_t now_of(const struct tg_exchange *x)
 {
     return tg_loop_ms(tg_engine_loop(x->engine));
+}
+
+static void tell_fail(struct tg_exchange *x, enum tg_outcome outcome)
+{
+    look_up_times(x, now_of(x));
+    tell(x, (struct tg_relay_fact){ .event = TG_EV_UP_FAIL, .outcome = outcome,
+                                    .retry_after_ms = x->retry_after_ms });
 }
 
 /* ---- an attempt's end of the wire ---- */
@@ -442,7 +457,10 @@ static bool begin_attempt(struct tg_exchange *x, uint16_t candidate)
     struct tg_attempt *a = &x->attempts[x->relay.attempts - 1];
 
     *a = (struct tg_attempt){ .candidate = candidate, .ttft_ms = -1, .total_ms = -1 };
+    x->attempt = a;
     x->endpoint = x->desk->plan.all[candidate].endpoint;
+    x->remembers = tg_rank_remembers(&x->desk->plan, candidate, 0);
+    x->remembers_cached = tg_rank_remembers(&x->desk->plan, candidate, 1);
     if (x->endpoint->live)
         atomic_fetch_add(&x->endpoint->live->in_flight, 1);
     forget_attempt(x);
@@ -493,7 +511,7 @@ static void commit(struct tg_exchange *x)
         return;
     if (x->desk->needs.tools.kind == TG_JSON_NONE)
         tg_buf_done(&x->body);
-    x->relay.candidates = NULL;
+    x->relay.candidates = x->candidates = NULL;
     tg_engine_give_desk(x->engine, x->desk);
     x->desk = NULL;
 }
@@ -599,7 +617,10 @@ static void perform(struct tg_exchange *x, const struct tg_relay_todo *todo)
 
 static void on_timer(struct tg_timer *t)
 {
-    tell_event((struct tg_exchange *)((char *)t - offsetof(struct tg_exchange, timer)), TG_EV_TICK);
+    struct tg_exchange *x = (struct tg_exchange *)((char *)t - offsetof(struct tg_exchange, timer));
+
+    look_up_times(x, now_of(x));
+    tell_event(x, TG_EV_TICK);
 }
 
 static void tell(struct tg_exchange *x, struct tg_relay_fact fact)
@@ -640,20 +661,20 @@ void tg_pump_start(struct tg_exchange *x)
 {
     struct tg_plan *p = &x->desk->plan;
     size_t n = p->kept < TG_RELAY_CANDIDATES_MAX ? p->kept : TG_RELAY_CANDIDATES_MAX;
-    struct tg_relay_candidate *candidates = tg_arena_get(&x->desk->arena, n * sizeof *candidates);
 
     x->timer.on = on_timer;
-    for (size_t i = 0; candidates && i < n; i++)
-        candidates[i] = (struct tg_relay_candidate){
+    x->candidates = tg_arena_get(&x->desk->arena, n * sizeof *x->candidates);
+    for (size_t i = 0; x->candidates && i < n; i++)
+        x->candidates[i] = (struct tg_relay_candidate){
             .target = p->all[i].target, .context_length = p->all[i].endpoint->context_length };
-    if (!candidates) {
+    if (!x->candidates) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
         tg_reply_fault(x->client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
         x->client = NULL;
         free_exchange(x);
         return;
     }
-    tg_relay_init(&x->relay, candidates, (uint16_t)n, &x->config->timeouts, x->is_stream);
+    tg_relay_init(&x->relay, x->candidates, (uint16_t)n, &x->config->timeouts, x->is_stream);
     tell_event(x, TG_EV_START);
 }
 

@@ -29,7 +29,7 @@ static struct tg_live_report report_of(const struct tg_exchange *x, enum tg_outc
 
 void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t now_ms)
 {
-    struct tg_attempt *a = &x->attempts[x->relay.attempts - 1];
+    struct tg_attempt *a = x->attempt;
     struct tg_live *live = x->endpoint->live;
 
     a->outcome = tg_outcome_rule(outcome)->name;
@@ -120,9 +120,9 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
 static void remember_session(const struct tg_exchange *x, uint64_t now_ms)
 {
     const struct tg_usage *u = &tg_answer_facts(x->answer)->usage;
-    bool used_cache = u->cached > 0 || u->cache_write > 0;
+    bool cached = u->cached > 0 || u->cache_write > 0;
 
-    if (x->sticky_key && x->config->live && (x->has_session_id || used_cache))
+    if (x->config->live && (cached ? x->remembers_cached : x->remembers))
         tg_live_sticky_set(x->config->live, x->sticky_key, x->endpoint->identity, now_ms);
 }
 

@@ -75,28 +75,41 @@ local function json(v)
 end
 gateway.json = json
 
---- A catalogue of one model, "test/model", with an endpoint at each provider.
--- `endpoints[slug]` overrides an endpoint's fields; `models` are further MODELs.
-function gateway.catalog(slugs, endpoints, models)
+local PARAMETERS = { "temperature", "max_tokens", "tools", "tool_choice", "stop", "response_format",
+  "seed", "top_p", "reasoning", "logprobs" }
+
+--- A MODEL of a catalogue; `endpoints` are tables with a provider and whatever
+-- is to differ from the ordinary.
+function gateway.model(id, endpoints)
   local list = gateway.list {}
-  for _, slug in ipairs(slugs) do
+  for i, given in ipairs(endpoints) do
     local e = {
-      provider = slug, upstream_model = "up-" .. slug, context_length = 100000,
+      upstream_model = "up-" .. given.provider, context_length = 100000,
       max_completion_tokens = 10000, quantization = "unknown",
       pricing = { prompt = "0.000001", completion = "0.000002" },
-      supported_parameters = { "temperature", "max_tokens", "tools", "tool_choice", "stop",
-        "response_format", "seed", "top_p", "reasoning", "logprobs" },
+      supported_parameters = PARAMETERS,
     }
-    for k, v in pairs(endpoints and endpoints[slug] or {}) do e[k] = v end
-    list[#list + 1] = e
+    for k, v in pairs(given) do e[k] = v end
+    list[i] = e
   end
-  local data = gateway.list { {
-    id = "test/model", canonical_slug = "test/model", name = "Test: Model", created = 1700000000,
+  return {
+    id = id, canonical_slug = id, name = "Test: " .. id, created = 1700000000,
     context_length = 100000,
     architecture = { input_modalities = { "text" }, output_modalities = { "text" }, modality = "text->text",
       tokenizer = "Other" },
     pricing = { prompt = "0.000001", completion = "0.000002" }, endpoints = list,
-  } }
+  }
+end
+
+--- A catalogue of one model, "test/model", with an endpoint at each provider.
+-- `endpoints[slug]` overrides an endpoint's fields; `models` are further MODELs.
+function gateway.catalog(slugs, endpoints, models)
+  local list = {}
+  for i, slug in ipairs(slugs) do
+    list[i] = { provider = slug }
+    for k, v in pairs(endpoints and endpoints[slug] or {}) do list[i][k] = v end
+  end
+  local data = gateway.list { gateway.model("test/model", list) }
   for _, m in ipairs(models or {}) do data[#data + 1] = m end
   return json { data = data }
 end

@@ -4,7 +4,8 @@
 --     a.port, a.requests (whole requests as they came), a.connections, a:stop()
 --
 -- The function gets every request in turn (n counts them) and writes the answer
--- itself; returning false closes the connection.
+-- itself; returning false closes the connection. `a.answer` may be set anew at
+-- any time; `a.failure` is what the function raised, if it did.
 
 local net = require("tidegate.core").net
 
@@ -30,15 +31,15 @@ local function read_request(conn)
   return r
 end
 
-local function serve(self, conn, answer)
+local function serve(self, conn)
   self.connections = self.connections + 1
   while true do
     local ok, request = pcall(read_request, conn)
     if not ok or not request then break end
     request.at = net.now()
     self.requests[#self.requests + 1] = request
-    local fine, more = pcall(answer, conn, request, #self.requests)
-    if not fine then self.failure = more end
+    local fine, more = pcall(self.answer, conn, request, #self.requests)
+    if not fine then self.failure = self.failure or more end
     if not fine or more == false then break end
   end
   self.closed_at = net.now()
@@ -47,13 +48,13 @@ end
 
 function provider.start(answer, listen)
   local listener = assert(net.listen(listen or "127.0.0.1:0"))
-  local self = setmetatable({ listener = listener, port = listener:port(), requests = {}, connections = 0 },
-    Provider)
+  local self = setmetatable({ listener = listener, port = listener:port(), requests = {}, connections = 0,
+    answer = answer }, Provider)
   net.spawn(function()
     while true do
       local conn = listener:accept()
       if not conn then break end
-      net.spawn(serve, self, conn, answer)
+      net.spawn(serve, self, conn)
     end
   end)
   return self

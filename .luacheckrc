@@ -3,7 +3,8 @@ max_line_length = 120
 codes = true
 exclude_files = { "build", "build.luarocks", "lua_modules", "node_modules", "spec/**/node_modules" }
 
-files["spec"] = { std = "+busted" }
+-- A case is a line of its table, however long its words.
+files["spec"] = { std = "+busted", max_line_length = 160 }
 -- Configurations see this much and no more.
 files["examples"] = { std = "none", read_globals = { "env", "string", "table", "math", "ipairs", "pairs",
   "tostring", "tonumber", "type", "assert", "error" } }

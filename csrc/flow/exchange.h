@@ -82,6 +82,7 @@ struct tg_exchange {
                                                        session stick: always, or if it cached */
     bool              forwards;                /* committed: what is translated is sent */
     bool              content_told, finish_told;    /* to the relay, of this attempt */
+    bool              is_sent;                 /* this attempt's request needs its bytes no more */
     int64_t           prompt_tokens, images, max_tokens;
     uint64_t          sticky_key;
     const struct tg_endpoint *endpoint;        /* of the current attempt */

@@ -14,7 +14,7 @@ void tg_meter_content(struct tg_meter *m, uint64_t now_ms)
 
 int64_t tg_meter_ttft_ms(const struct tg_meter *m)
 {
-    uint64_t from = m->sent_ms ? m->sent_ms : m->began_ms;
+    uint64_t from = m->connected_ms ? m->connected_ms : m->began_ms;
 
     return m->first_content_ms ? (int64_t)(m->first_content_ms - from) : -1;
 }

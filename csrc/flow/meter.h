@@ -7,7 +7,7 @@
 
 struct tg_meter {
     uint64_t began_ms;             /* the attempt */
-    uint64_t sent_ms;              /* the request was out */
+    uint64_t connected_ms;         /* the request went out */
     uint64_t head_ms;
     uint64_t first_content_ms, last_content_ms;
     uint64_t bytes;                /* of the body, decoded */
@@ -16,7 +16,7 @@ struct tg_meter {
 void tg_meter_begin(struct tg_meter *m, uint64_t now_ms);
 void tg_meter_content(struct tg_meter *m, uint64_t now_ms);
 
-/* From the whole request sent to the first content; -1 when none came. */
+/* From the request going out to the first content; -1 when none came. */
 int64_t tg_meter_ttft_ms(const struct tg_meter *m);
 
 /* From the first content to the last. */

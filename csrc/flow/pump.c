@@ -102,8 +102,10 @@ static void on_connected(void *arg, bool reused)
 {
     struct tg_try *t = arg;
 
-    if (t->x)
-        tell_event(t->x, TG_EV_UP_CONNECTED);
+    if (!t->x)
+        return;
+    t->x->meter.connected_ms = now_of(t->x);
+    tell_event(t->x, TG_EV_UP_CONNECTED);
 }
 
 static void on_sent(void *arg)
@@ -111,7 +113,7 @@ static void on_sent(void *arg)
     struct tg_try *t = arg;
 
     if (t->x)
-        t->x->meter.sent_ms = now_of(t->x);
+        t->x->is_sent = true;
 }
 
 static bool has_word(struct tg_str s, const char *word)
@@ -403,7 +405,7 @@ static void forget_attempt(struct tg_exchange *x)
     tg_buf_reset(&x->told.code);
     tg_buf_reset(&x->told.raw);
     x->told.status = 0;
-    x->content_told = x->finish_told = false;
+    x->content_told = x->finish_told = x->is_sent = false;
     x->retry_after_ms = -1;
     x->why[0] = '\0';
     x->reading = TG_READ_ERROR;
@@ -507,7 +509,7 @@ static void forward(struct tg_exchange *x)
 static void commit(struct tg_exchange *x)
 {
     x->forwards = true;
-    if (x->wants_metadata || !x->desk || !x->meter.sent_ms)
+    if (x->wants_metadata || !x->desk || !x->is_sent)
         return;
     if (x->desk->needs.tools.kind == TG_JSON_NONE)
         tg_buf_done(&x->body);

@@ -32,9 +32,11 @@ struct tg_catalog_tables {
 static struct tg_str copy_part(struct tg_arena *arena, struct tg_str part, struct tg_str whole,
                                struct tg_str copy)
 {
-    if (part.at >= whole.at && part.at + part.len <= whole.at + whole.len && copy.at)
-        return (struct tg_str){ copy.at + (part.at - whole.at), part.len };
-    return tg_arena_copy(arena, part);
+    bool is_part = part.len && whole.len && part.at >= whole.at
+                && part.at + part.len <= whole.at + whole.len;
+
+    return is_part ? (struct tg_str){ copy.at + (part.at - whole.at), part.len }
+                   : tg_arena_copy(arena, part);
 }
 
 static bool copy_provider(struct tg_arena *arena, struct tg_provider *to,

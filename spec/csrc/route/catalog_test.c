@@ -2,13 +2,14 @@
 #include "check.h"
 
 #include "base/mem.h"
+#include "quote.h"
 #include "route/catalog.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static const struct tg_provider providers[] = {
-    { .slug = { "openai", 6 }, .name = { "OpenAI", 6 }, .base_url = { "https://api.openai.com/v1", 25 },
-      .key = { "sk-secret", 9 }, .denies_data_collection = true },
+    { .slug = { "openai", 6 }, .name = { "OpenAI", 6 }, .key = { "sk-secret", 9 },
+      .denies_data_collection = true },
     { .slug = { "google-vertex", 13 }, .name = { "Google", 6 }, .zdr = true },
     { .slug = { "vllm-1", 6 }, .name = { "vLLM", 4 } },
     { .slug = { "xai", 3 }, .name = { "xAI", 3 } },
@@ -29,7 +30,7 @@ static struct tg_catalog *loaded(const char *text)
 {
     struct tg_catalog *c = fresh();
 
-    CHECK_INT(tg_catalog_add(c, tg_str_of(text), "catalog.json", &why, &skipped), TG_OK);
+    CHECK_INT(tg_catalog_add(c, qs(text), "catalog.json", &why, &skipped), TG_OK);
     CHECK_STR(tg_buf_view(&why), "");
     CHECK_INT(tg_catalog_seal(c), TG_OK);
     return c;
@@ -47,28 +48,28 @@ static void done(struct tg_catalog *c)
     tg_buf_done(&why);
 }
 
-#define MODEL(more)    "{\"data\":[{\"id\":\"a/b\"" more "}]}"
-#define ENDPOINT(more) MODEL(",\"endpoints\":[{\"provider\":\"openai\"" more "}]")
+#define MODEL(more)    "{'data':[{'id':'a/b'" more "}]}"
+#define ENDPOINT(more) MODEL(",'endpoints':[{'provider':'openai'" more "}]")
 
 TEST("an endpoint is read with everything it says")
 {
     struct tg_catalog *c = loaded(ENDPOINT(
-        ",\"tag\":\"openai/turbo\",\"name\":\"OpenAI | a/b\",\"upstream_model\":\"b-2026\","
-        "\"context_length\":8192,\"max_prompt_tokens\":7000,\"max_completion_tokens\":1024,"
-        "\"quantization\":\"fp8\",\"status\":-2,\"supported_parameters\":[\"temperature\",\"tools\","
-        "\"something_new\"],\"supports_implicit_caching\":true,"
-        "\"supports_tool_choice\":{\"auto\":true,\"none\":true,\"required\":false,\"function\":false},"
-        "\"pricing\":{\"prompt\":\"0.000003\",\"completion\":0.000015},"
-        "\"data_collection\":\"allow\",\"zdr\":true,\"distillable\":true,"
-        "\"latency_last_30m\":null,\"uptime_last_5m\":99.5"));
+        ",'tag':'openai/turbo','name':'OpenAI | a/b','upstream_model':'b-2026',"
+        "'context_length':8192,'max_prompt_tokens':7000,'max_completion_tokens':1024,"
+        "'quantization':'fp8','status':-2,'supported_parameters':['temperature','tools',"
+        "'something_new'],'supports_implicit_caching':true,"
+        "'supports_tool_choice':{'auto':true,'none':true,'required':false,'function':false},"
+        "'pricing':{'prompt':'0.000003','completion':0.000015},"
+        "'data_collection':'allow','zdr':true,'distillable':true,"
+        "'latency_last_30m':null,'uptime_last_5m':99.5"));
     const struct tg_endpoint *e = endpoint(c, "a/b", 0);
 
     if (CHECK(e != NULL)) {
         CHECK_STR(e->tag, "openai/turbo");
         CHECK_STR(e->name, "OpenAI | a/b");
         CHECK_STR(e->upstream_model, "b-2026");
-        CHECK_STR(e->upstream_model_json, "\"b-2026\"");
-        CHECK_STR(e->members, "\"model\":\"b-2026\",\"stream_options\":{\"include_usage\":true}");
+        CHECK_STR(e->upstream_model_json, q("'b-2026'"));
+        CHECK_STR(e->members, q("'model':'b-2026','stream_options':{'include_usage':true}"));
         CHECK_INT(e->context_length, 8192);
         CHECK_INT(e->max_prompt_tokens, 7000);
         CHECK_INT(e->max_completion_tokens, 1024);
@@ -82,7 +83,7 @@ TEST("an endpoint is read with everything it says")
         CHECK(e->model == tg_catalog_find(c, TG_STR("a/b")));
         CHECK(e->provider == tg_catalog_provider(c, TG_STR("openai")));
         CHECK(e->identity != 0 && !e->is_tier);
-        CHECK(tg_str_starts(e->raw.raw, "{\"provider\":\"openai\""));
+        CHECK(tg_str_starts(e->raw.raw, q("{'provider':'openai'")));
         CHECK_INT(c->endpoints_count, 1);
         CHECK_INT(skipped, 0);
     }
@@ -92,21 +93,21 @@ TEST("an endpoint is read with everything it says")
 TEST("what an endpoint does not say, or says as null, is the model's")
 {
     struct tg_catalog *c = loaded(MODEL(
-        ",\"endpoints\":[{\"provider\":\"google-vertex\",\"context_length\":null,"
-        "\"max_completion_tokens\":null,\"pricing\":null,\"supported_parameters\":null,"
-        "\"quantization\":null,\"tag\":null,\"upstream_model\":null,\"name\":null}],"
-        "\"name\":\"A: B\",\"created\":1747930371,\"canonical_slug\":\"a/b-2026\","
-        "\"context_length\":1000000,\"pricing\":{\"prompt\":\"0.000001\"},"
-        "\"supported_parameters\":[\"seed\",\"max_tokens\"],\"distillable\":true,"
-        "\"architecture\":{\"input_modalities\":[\"image\",\"text\"],\"output_modalities\":[\"text\"]},"
-        "\"top_provider\":{\"context_length\":200000,\"max_completion_tokens\":64000}"));
+        ",'endpoints':[{'provider':'google-vertex','context_length':null,"
+        "'max_completion_tokens':null,'pricing':null,'supported_parameters':null,"
+        "'quantization':null,'tag':null,'upstream_model':null,'name':null}],"
+        "'name':'A: B','created':1747930371,'canonical_slug':'a/b-2026',"
+        "'context_length':1000000,'pricing':{'prompt':'0.000001'},"
+        "'supported_parameters':['seed','max_tokens'],'distillable':true,"
+        "'architecture':{'input_modalities':['image','text'],'output_modalities':['text']},"
+        "'top_provider':{'context_length':200000,'max_completion_tokens':64000}"));
     const struct tg_endpoint *e = endpoint(c, "a/b", 0);
 
     if (CHECK(e != NULL)) {
         CHECK_STR(e->tag, "google-vertex");
         CHECK_STR(e->name, "A: B");
         CHECK_STR(e->upstream_model, "a/b");
-        CHECK_STR(e->upstream_model_json, "\"a/b\"");
+        CHECK_STR(e->upstream_model_json, q("'a/b'"));
         CHECK_INT(e->context_length, 1000000);
         CHECK_INT(e->max_completion_tokens, 64000);
         CHECK_INT(e->price.base.femto[TG_PRICE_PROMPT], 1000000000);
@@ -139,7 +140,7 @@ TEST("a model without supported_parameters or architecture is taken to support e
 TEST("older listings name modalities in one string")
 {
     struct tg_catalog *c = loaded(ENDPOINT(
-        ",\"architecture\":{\"modality\":\"text+image+hologram->text+audio\"}"));
+        ",'architecture':{'modality':'text+image+hologram->text+audio'}"));
     const struct tg_endpoint *e = endpoint(c, "a/b", 0);
 
     if (CHECK(e != NULL)) {
@@ -152,9 +153,9 @@ TEST("older listings name modalities in one string")
 TEST("a model's parameters are those of its endpoints together")
 {
     struct tg_catalog *c = loaded(MODEL(
-        ",\"supported_parameters\":[\"seed\"],\"endpoints\":["
-        "{\"provider\":\"openai\",\"supported_parameters\":[\"tools\"]},"
-        "{\"provider\":\"xai\",\"supported_parameters\":[\"stop\"]}]"));
+        ",'supported_parameters':['seed'],'endpoints':["
+        "{'provider':'openai','supported_parameters':['tools']},"
+        "{'provider':'xai','supported_parameters':['stop']}]"));
 
     CHECK_INT(tg_catalog_find(c, TG_STR("a/b"))->params, TG_PARAM_BIT(TOOLS) | TG_PARAM_BIT(STOP));
     done(c);
@@ -163,9 +164,9 @@ TEST("a model's parameters are those of its endpoints together")
 TEST("models without endpoints, and one model's own listing, are good catalogues")
 {
     static const char *const texts[] = {
-        "{\"data\":[{\"id\":\"a/b\"}]}", "{\"data\":[{\"id\":\"a/b\",\"endpoints\":[]}]}",
-        "{\"data\":[{\"id\":\"a/b\",\"endpoints\":null}]}", "{\"data\":{\"id\":\"a/b\",\"endpoints\":[]}}",
-        "{\"links\":{\"next\":null},\"total_count\":1,\"data\":[{\"id\":\"a/b\",\"hugging_face_id\":7}]}",
+        "{'data':[{'id':'a/b'}]}", "{'data':[{'id':'a/b','endpoints':[]}]}",
+        "{'data':[{'id':'a/b','endpoints':null}]}", "{'data':{'id':'a/b','endpoints':[]}}",
+        "{'links':{'next':null},'total_count':1,'data':[{'id':'a/b','hugging_face_id':7}]}",
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         check_context = texts[i];
@@ -177,7 +178,7 @@ TEST("models without endpoints, and one model's own listing, are good catalogues
         }
         done(c);
     }
-    struct tg_catalog *c = loaded("{\"data\":[]}");
+    struct tg_catalog *c = loaded("{'data':[]}");
     CHECK_INT(c->models_count, 0);
     CHECK(tg_catalog_find(c, TG_STR("a/b")) == NULL);
     done(c);
@@ -185,8 +186,8 @@ TEST("models without endpoints, and one model's own listing, are good catalogues
 
 TEST("endpoints of providers that are not configured are left out and counted")
 {
-    struct tg_catalog *c = loaded(MODEL(",\"endpoints\":[{\"provider\":\"groq\"},"
-        "{\"provider\":\"openai\"},{\"provider\":\"groq\",\"tag\":\"groq/2\"}]"));
+    struct tg_catalog *c = loaded(MODEL(",'endpoints':[{'provider':'groq'},"
+        "{'provider':'openai'},{'provider':'groq','tag':'groq/2'}]"));
 
     CHECK_INT(skipped, 2);
     CHECK_INT(c->endpoints_count, 1);
@@ -205,23 +206,24 @@ TEST("a provider near a configured one is a mistake unless it may well be anothe
         struct tg_catalog *c = fresh();
 
         check_context = cases[i].slug;
-        snprintf(text, sizeof text, "{\"data\":[{\"id\":\"a/b\",\n\"endpoints\":[\n{\"provider\":\"%s\"}]}]}",
+        snprintf(text, sizeof text, "{'data':[{'id':'a/b',\n'endpoints':[\n{'provider':'%s'}]}]}",
                  cases[i].slug);
-        tg_err err = tg_catalog_add(c, tg_str_of(text), "c.json", &why, &skipped);
+        tg_err err = tg_catalog_add(c, qs(text), "c.json", &why, &skipped);
         CHECK_INT(err, cases[i].is_mistake ? TG_EINVAL : TG_OK);
-        snprintf(want, sizeof want, "c.json:3: a/b: no provider \"%s\" is configured, did you mean \"%s\"?",
-                 cases[i].slug, *cases[i].slug == 'g' ? "google-vertex" : "openai");
-        CHECK_STR(tg_buf_view(&why), cases[i].is_mistake ? want : "");
+        snprintf(want, sizeof want, "c.json:3: a/b: no provider '%s' is configured, "
+                 "did you mean '%s'?", cases[i].slug,
+                 *cases[i].slug == 'g' ? "google-vertex" : "openai");
+        CHECK_STR(tg_buf_view(&why), cases[i].is_mistake ? q(want) : "");
         done(c);
     }
 }
 
 TEST("a router, whose price is -1, is listed and has no endpoints to use")
 {
-    struct tg_catalog *c = loaded("{\"data\":["
-        "{\"id\":\"openrouter/auto\",\"pricing\":{\"prompt\":\"-1\",\"completion\":\"-1\"},"
-        "\"endpoints\":[{\"provider\":\"openai\"}]},"
-        "{\"id\":\"a/b\",\"endpoints\":[{\"provider\":\"openai\",\"pricing\":{\"prompt\":-1}}]}]}");
+    struct tg_catalog *c = loaded("{'data':["
+        "{'id':'openrouter/auto','pricing':{'prompt':'-1','completion':'-1'},"
+        "'endpoints':[{'provider':'openai'}]},"
+        "{'id':'a/b','endpoints':[{'provider':'openai','pricing':{'prompt':-1}}]}]}");
 
     CHECK_INT(c->models_count, 2);
     CHECK_INT(c->endpoints_count, 0);
@@ -232,57 +234,60 @@ TEST("a router, whose price is -1, is listed and has no endpoints to use")
 TEST("a mistake is told with the line where it stands, in words that show the way")
 {
     static const struct { const char *text, *why; } cases[] = {
-        { "{\"data\":\n[{\"id\":\"a/b\"},\n]}", "c.json:3: not JSON from column 1 on: ]}" },
-        { "{\"data\":\n[{\"id\":\"a/b\"}", "c.json:2: the JSON ends too early" },
+        { "{'data':\n[{'id':'a/b'},\n]}", "c.json:3: not JSON from column 1 on: ]}" },
+        { "{'data':\n[{'id':'a/b'}", "c.json:2: the JSON ends too early" },
         { "", "c.json:1: the JSON ends too early" },
-        { "\n[]", "c.json:2: expected {\"data\": [MODEL, ...]}" },
-        { "{}", "c.json:1: expected {\"data\": [MODEL, ...]}" },
-        { "{\n\"data\":7}", "c.json:2: expected {\"data\": [MODEL, ...]}" },
-        { "{\"data\":[\n7]}", "c.json:2: \"data\" must be an array of models, not 7" },
-        { "{\"data\":[\n{\"name\":\"x\"}]}", "c.json:2: a model without \"id\"" },
-        { "{\"data\":[{\n\"id\":null}]}", "c.json:1: a model without \"id\"" },
-        { "{\"data\":[{\n\"id\":7}]}", "c.json:2: \"id\" must be a string, not 7" },
-        { "{\"data\":[{\"id\":\"\"}]}",
-          "c.json:1: \"id\" must have 1 to 512 bytes, none of them a control character" },
-        { "{\"data\":[{\"id\":\"a\\nb\"}]}",
-          "c.json:1: \"id\" must have 1 to 512 bytes, none of them a control character" },
-        { "{\"data\":[{\"id\":\"a/b c\"}]}",
-          "c.json:1: \"id\" must be of letters, digits and ./:@_~+- only, not \"a/b c\"" },
-        { "{\"data\":[{\"id\":\"a/b%2f..\"}]}",
-          "c.json:1: \"id\" must be of letters, digits and ./:@_~+- only, not \"a/b%2f..\"" },
-        { "{\"data\":[{\"id\":\"a/b\"},\n{\"id\":\"a/b\"}]}", "c.json:2: a/b: stands in this file twice" },
-        { MODEL(",\n\"context_length\":\"many\""),
-          "c.json:2: a/b: \"context_length\" must be a whole number from 0 on, not \"many\"" },
-        { MODEL(",\n\"context_length\":-1"),
-          "c.json:2: a/b: \"context_length\" must be a whole number from 0 on, not -1" },
-        { MODEL(",\n\n\"created\":1.5"),
-          "c.json:3: a/b: \"created\" must be a whole number from 0 on, not 1.5" },
-        { MODEL(",\n\"name\":[\n1]"), "c.json:2: a/b: \"name\" must be a string, not [ 1]" },
-        { MODEL(",\n\"supported_parameters\":\"seed\""),
-          "c.json:2: a/b: \"supported_parameters\" must be an array of strings, not \"seed\"" },
-        { MODEL(",\"supported_parameters\":[\n\"seed\",\n7]"),
-          "c.json:3: a/b: \"supported_parameters\" must be an array of strings, not 7" },
-        { MODEL(",\"architecture\":[]"), "c.json:1: a/b: \"architecture\" must be an object, not []" },
-        { MODEL(",\"pricing\":\"free\""), "c.json:1: a/b: \"pricing\" must be an object, not \"free\"" },
-        { MODEL(",\"endpoints\":{}"), "c.json:1: a/b: \"endpoints\" must be an array, not {}" },
-        { MODEL(",\"endpoints\":[\n7]"), "c.json:2: a/b: \"endpoints\" must be an array of objects, not 7" },
-        { MODEL(",\"endpoints\":[\n{\"tag\":\"x\"}]"),
-          "c.json:2: a/b: an endpoint without \"provider\", the slug of a configured provider" },
-        { MODEL(",\"endpoints\":[{\"provider\":\"openai\"},\n{\"provider\":\"openai\"}]"),
-          "c.json:2: a/b: two endpoints with the tag \"openai\"; a \"tag\" of its own tells each apart" },
-        { ENDPOINT(",\n\"status\":\"up\""), "c.json:2: a/b: \"status\" must be a whole number, not \"up\"" },
-        { ENDPOINT(",\n\"zdr\":1"), "c.json:2: a/b: \"zdr\" must be true or false, not 1" },
-        { ENDPOINT(",\n\"data_collection\":\"no\""),
-          "c.json:2: a/b: \"data_collection\" must be \"allow\" or \"deny\", not \"no\"" },
-        { ENDPOINT(",\n\"supports_tool_choice\":{\"auto\":\"yes\"}"),
-          "c.json:2: a/b: \"supports_tool_choice\" must be true or false, not \"yes\"" },
+        { "\n[]", "c.json:2: expected {'data': [MODEL, ...]}" },
+        { "{}", "c.json:1: expected {'data': [MODEL, ...]}" },
+        { "{\n'data':7}", "c.json:2: expected {'data': [MODEL, ...]}" },
+        { "{'data':[\n7]}", "c.json:2: 'data' must be an array of models, not 7" },
+        { "{'data':[\n{'name':'x'}]}", "c.json:2: a model without 'id'" },
+        { "{'data':[{\n'id':null}]}", "c.json:1: a model without 'id'" },
+        { "{'data':[{\n'id':7}]}", "c.json:2: 'id' must be a string, not 7" },
+        { "{'data':[{'id':''}]}",
+          "c.json:1: 'id' must have 1 to 512 bytes, none of them a control character" },
+        { "{'data':[{'id':'a\\nb'}]}",
+          "c.json:1: 'id' must have 1 to 512 bytes, none of them a control character" },
+        { "{'data':[{'id':'a/b c'}]}",
+          "c.json:1: 'id' must be of letters, digits and ./:@_~+- only, not 'a/b c'" },
+        { "{'data':[{'id':'a/b%2f..'}]}",
+          "c.json:1: 'id' must be of letters, digits and ./:@_~+- only, not 'a/b%2f..'" },
+        { "{'data':[{'id':'a/b'},\n{'id':'a/b'}]}", "c.json:2: a/b: stands in this file twice" },
+        { MODEL(",\n'context_length':'many'"),
+          "c.json:2: a/b: 'context_length' must be a whole number from 0 on, not 'many'" },
+        { MODEL(",\n'context_length':-1"),
+          "c.json:2: a/b: 'context_length' must be a whole number from 0 on, not -1" },
+        { MODEL(",\n\n'created':1.5"),
+          "c.json:3: a/b: 'created' must be a whole number from 0 on, not 1.5" },
+        { MODEL(",\n'name':[\n1]"), "c.json:2: a/b: 'name' must be a string, not [ 1]" },
+        { MODEL(",\n'supported_parameters':'seed'"),
+          "c.json:2: a/b: 'supported_parameters' must be an array of strings, not 'seed'" },
+        { MODEL(",'supported_parameters':[\n'seed',\n7]"),
+          "c.json:3: a/b: 'supported_parameters' must be an array of strings, not 7" },
+        { MODEL(",'architecture':[]"), "c.json:1: a/b: 'architecture' must be an object, not []" },
+        { MODEL(",'pricing':'free'"), "c.json:1: a/b: 'pricing' must be an object, not 'free'" },
+        { MODEL(",'endpoints':{}"), "c.json:1: a/b: 'endpoints' must be an array, not {}" },
+        { MODEL(",'endpoints':[\n7]"),
+          "c.json:2: a/b: 'endpoints' must be an array of objects, not 7" },
+        { MODEL(",'endpoints':[\n{'tag':'x'}]"),
+          "c.json:2: a/b: an endpoint without 'provider', the slug of a configured provider" },
+        { MODEL(",'endpoints':[{'provider':'openai'},\n{'provider':'openai'}]"),
+          "c.json:2: a/b: two endpoints with the tag 'openai'; "
+          "a 'tag' of its own tells each apart" },
+        { ENDPOINT(",\n'status':'up'"),
+          "c.json:2: a/b: 'status' must be a whole number, not 'up'" },
+        { ENDPOINT(",\n'zdr':1"), "c.json:2: a/b: 'zdr' must be true or false, not 1" },
+        { ENDPOINT(",\n'data_collection':'no'"),
+          "c.json:2: a/b: 'data_collection' must be 'allow' or 'deny', not 'no'" },
+        { ENDPOINT(",\n'supports_tool_choice':{'auto':'yes'}"),
+          "c.json:2: a/b: 'supports_tool_choice' must be true or false, not 'yes'" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct tg_catalog *c = fresh();
 
         check_context = cases[i].text;
-        CHECK_INT(tg_catalog_add(c, tg_str_of(cases[i].text), "c.json", &why, &skipped), TG_EINVAL);
-        CHECK_STR(tg_buf_view(&why), cases[i].why);
+        CHECK_INT(tg_catalog_add(c, qs(cases[i].text), "c.json", &why, &skipped), TG_EINVAL);
+        CHECK_STR(tg_buf_view(&why), q(cases[i].why));
         CHECK_INT(c->models_count, 0);
         CHECK_INT(skipped, 99);
         done(c);
@@ -291,16 +296,16 @@ TEST("a mistake is told with the line where it stands, in words that show the wa
 
 TEST("a price that is none is told with its line")
 {
-    static const char *const bad[] = { "\"dear\"", "[]", "true", "\"\"", "\"0x10\"" };
+    static const char *const bad[] = { "'dear'", "[]", "true", "''", "'0x10'" };
 
     for (size_t i = 0; i < COUNT(bad); i++) {
         char text[256];
         struct tg_catalog *c = fresh();
 
         check_context = bad[i];
-        snprintf(text, sizeof text, "{\"data\":[{\"id\":\"a/b\",\"pricing\":{\n\n\"prompt\":%s}}]}", bad[i]);
-        CHECK_INT(tg_catalog_add(c, tg_str_of(text), "c.json", &why, NULL), TG_EINVAL);
-        CHECK(tg_str_starts(tg_buf_view(&why), "c.json:3: a/b: \"pricing\": "));
+        snprintf(text, sizeof text, "{'data':[{'id':'a/b','pricing':{\n\n'prompt':%s}}]}", bad[i]);
+        CHECK_INT(tg_catalog_add(c, qs(text), "c.json", &why, NULL), TG_EINVAL);
+        CHECK(tg_str_starts(tg_buf_view(&why), q("c.json:3: a/b: 'pricing': ")));
         done(c);
     }
 }
@@ -320,11 +325,11 @@ TEST("text that nests without end is refused, and quickly")
 
 static void put_models(struct tg_buf *b, size_t models, size_t endpoints)
 {
-    tg_buf_z(b, "{\"data\":[");
+    tg_buf_z(b, q("{'data':["));
     for (size_t m = 0; m < models; m++) {
-        tg_buf_printf(b, "%s{\"id\":\"a/m%zu\",\"endpoints\":[", m ? "," : "", m);
+        tg_buf_printf(b, q("%s{'id':'a/m%zu','endpoints':["), m ? "," : "", m);
         for (size_t e = 0; e < endpoints; e++)
-            tg_buf_printf(b, "%s{\"provider\":\"openai\",\"tag\":\"t%zu\"}", e ? "," : "", e);
+            tg_buf_printf(b, q("%s{'provider':'openai','tag':'t%zu'}"), e ? "," : "", e);
         tg_buf_z(b, "]}");
     }
     tg_buf_z(b, "]}");
@@ -344,10 +349,11 @@ TEST("more models or endpoints than the limits are told; as many are taken")
 
         put_models(&text, cases[i].models, cases[i].endpoints);
         CHECK_INT(tg_catalog_add(c, tg_buf_view(&text), "c.json", &why, NULL), cases[i].err);
-        CHECK_STR(tg_buf_view(&why), cases[i].why);
+        CHECK_STR(tg_buf_view(&why), q(cases[i].why));
         if (i == 0) {
-            CHECK_INT(tg_catalog_add(c, TG_STR(MODEL("")), "d.json", &why, NULL), TG_ETOOBIG);
-            CHECK_STR(tg_buf_view(&why), "d.json:1: with this file there are more than 20000 models");
+            CHECK_INT(tg_catalog_add(c, qs(MODEL("")), "d.json", &why, NULL), TG_ETOOBIG);
+            CHECK_STR(tg_buf_view(&why),
+                      "d.json:1: with this file there are more than 20000 models");
             CHECK_INT(tg_catalog_seal(c), TG_OK);
             CHECK(tg_catalog_find(c, TG_STR("a/m19999")) == &c->models[19999]);
         }
@@ -360,11 +366,11 @@ TEST("a later file replaces whole models and keeps their places; a bad one chang
 {
     struct tg_catalog *c = fresh();
 
-    CHECK_INT(tg_catalog_add(c, TG_STR("{\"data\":[{\"id\":\"a/x\",\"name\":\"X\",\"context_length\":1,"
-        "\"endpoints\":[{\"provider\":\"openai\"}]},{\"id\":\"a/y\"}]}"), "1.json", &why, NULL), TG_OK);
-    CHECK_INT(tg_catalog_add(c, TG_STR("{\"data\":[{\"id\":\"a/z\"},{\"id\":\"a/x\",\"endpoints\":["
-        "{\"provider\":\"xai\"},{\"provider\":\"openai\"}]}]}"), "2.json", &why, NULL), TG_OK);
-    CHECK_INT(tg_catalog_add(c, TG_STR("{\"data\":[{\"id\":\"a/y\",\"name\":\"Y\"},{\"id\":7}]}"),
+    CHECK_INT(tg_catalog_add(c, qs("{'data':[{'id':'a/x','name':'X','context_length':1,"
+        "'endpoints':[{'provider':'openai'}]},{'id':'a/y'}]}"), "1.json", &why, NULL), TG_OK);
+    CHECK_INT(tg_catalog_add(c, qs("{'data':[{'id':'a/z'},{'id':'a/x','endpoints':["
+        "{'provider':'xai'},{'provider':'openai'}]}]}"), "2.json", &why, NULL), TG_OK);
+    CHECK_INT(tg_catalog_add(c, qs("{'data':[{'id':'a/y','name':'Y'},{'id':7}]}"),
                              "3.json", &why, NULL), TG_EINVAL);
     CHECK_INT(tg_catalog_seal(c), TG_OK);
 
@@ -385,12 +391,12 @@ TEST("a later file replaces whole models and keeps their places; a bad one chang
 
 TEST("a model is found by id and by canonical slug, each with its own variant, exactly as written")
 {
-    struct tg_catalog *c = loaded("{\"data\":["
-        "{\"id\":\"q/r1:free\",\"canonical_slug\":\"q/r1-0528\"},"
-        "{\"id\":\"q/r1\",\"canonical_slug\":\"q/r1-0528\"},"
-        "{\"id\":\"q/r2\",\"canonical_slug\":\"q/r1\"},"
-        "{\"id\":\"q/r3:batch\",\"canonical_slug\":\"q/r3-1:batch\"},"
-        "{\"id\":\"llama3:8b\"}]}");
+    struct tg_catalog *c = loaded("{'data':["
+        "{'id':'q/r1:free','canonical_slug':'q/r1-0528'},"
+        "{'id':'q/r1','canonical_slug':'q/r1-0528'},"
+        "{'id':'q/r2','canonical_slug':'q/r1'},"
+        "{'id':'q/r3:batch','canonical_slug':'q/r3-1:batch'},"
+        "{'id':'llama3:8b'}]}");
     static const struct { const char *asked, *found; } cases[] = {
         { "q/r1", "q/r1" }, { "q/r1:free", "q/r1:free" }, { "q/r1-0528", "q/r1" },
         { "q/r1-0528:free", "q/r1:free" }, { "q/r2", "q/r2" }, { "q/r3-1:batch", "q/r3:batch" },
@@ -407,8 +413,8 @@ TEST("a model is found by id and by canonical slug, each with its own variant, e
 
 TEST("an unknown id is answered with those that may have been meant, likeliest first")
 {
-    struct tg_catalog *c = loaded("{\"data\":[{\"id\":\"openai/gpt-4o\"},{\"id\":\"azure/gpt-4o\"},"
-        "{\"id\":\"openai/gpt-4o:free\"},{\"id\":\"openai/gpt-4.1\"},{\"id\":\"meta/llama\"}]}");
+    struct tg_catalog *c = loaded("{'data':[{'id':'openai/gpt-4o'},{'id':'azure/gpt-4o'},"
+        "{'id':'openai/gpt-4o:free'},{'id':'openai/gpt-4.1'},{'id':'meta/llama'}]}");
     static const struct { const char *asked, *first, *second; size_t count; } cases[] = {
         { "gpt-4o", "openai/gpt-4o", "azure/gpt-4o", 2 },
         { "OpenAI/GPT-4o", "openai/gpt-4o", "azure/gpt-4o", 4 },
@@ -433,13 +439,13 @@ TEST("an unknown id is answered with those that may have been meant, likeliest f
 
 TEST("a word of order, only or ignore matches slug, base of a tag, display name or the whole tag")
 {
-    struct tg_catalog *c = loaded(MODEL(",\"endpoints\":["
-        "{\"provider\":\"google-vertex\",\"tag\":\"google-vertex/us-east5\"},"
-        "{\"provider\":\"google-vertex\",\"tag\":\"google-vertex/priority\"},"
-        "{\"provider\":\"openai\"},"
-        "{\"provider\":\"openai\",\"tag\":\"openai/eu/Flex\"},"
-        "{\"provider\":\"vllm-1\",\"tag\":\"deepinfra/turbo\"},"
-        "{\"provider\":\"xai\",\"tag\":\"flex\"}]"));
+    struct tg_catalog *c = loaded(MODEL(",'endpoints':["
+        "{'provider':'google-vertex','tag':'google-vertex/us-east5'},"
+        "{'provider':'google-vertex','tag':'google-vertex/priority'},"
+        "{'provider':'openai'},"
+        "{'provider':'openai','tag':'openai/eu/Flex'},"
+        "{'provider':'vllm-1','tag':'deepinfra/turbo'},"
+        "{'provider':'xai','tag':'flex'}]"));
     static const struct { const char *word, *matches; } cases[] = {
         { "google-vertex", "100000" }, { "Google", "100000" }, { "GOOGLE-vertex", "100000" },
         { "google-vertex/us-east5", "100000" }, { "Google-Vertex/US-East5", "100000" },
@@ -452,8 +458,10 @@ TEST("a word of order, only or ignore matches slug, base of a tag, display name 
     for (size_t i = 0; i < COUNT(cases); i++) {
         char got[7] = "";
         check_context = cases[i].word;
-        for (size_t k = 0; k < 6; k++)
-            got[k] = tg_endpoint_matches(endpoint(c, "a/b", k), tg_str_of(cases[i].word)) ? '1' : '0';
+        for (size_t k = 0; k < 6; k++) {
+            bool matches = tg_endpoint_matches(endpoint(c, "a/b", k), tg_str_of(cases[i].word));
+            got[k] = matches ? '1' : '0';
+        }
         CHECK_STR(tg_str_of(got), cases[i].matches);
     }
     check_context = "";
@@ -464,11 +472,11 @@ TEST("a word of order, only or ignore matches slug, base of a tag, display name 
 
 TEST("an endpoint's identity depends on model, provider and tag, and on nothing else")
 {
-    struct tg_catalog *one = loaded("{\"data\":[{\"id\":\"a/b\",\"endpoints\":[{\"provider\":\"openai\"}]},"
-        "{\"id\":\"a/c\",\"endpoints\":[{\"provider\":\"openai\"},{\"provider\":\"xai\"},"
-        "{\"provider\":\"xai\",\"tag\":\"openai\\u002f2\"}]}]}");
-    struct tg_catalog *two = loaded("{\"data\":[{\"id\":\"a/c\",\"name\":\"C\",\"endpoints\":["
-        "{\"provider\":\"xai\",\"upstream_model\":\"c\",\"pricing\":{\"prompt\":1}}]}]}");
+    struct tg_catalog *one = loaded("{'data':[{'id':'a/b','endpoints':[{'provider':'openai'}]},"
+        "{'id':'a/c','endpoints':[{'provider':'openai'},{'provider':'xai'},"
+        "{'provider':'xai','tag':'openai\\u002f2'}]}]}");
+    struct tg_catalog *two = loaded("{'data':[{'id':'a/c','name':'C','endpoints':["
+        "{'provider':'xai','upstream_model':'c','pricing':{'prompt':1}}]}]}");
     uint64_t ids[] = { endpoint(one, "a/b", 0)->identity, endpoint(one, "a/c", 0)->identity,
                        endpoint(one, "a/c", 1)->identity, endpoint(one, "a/c", 2)->identity };
 
@@ -483,8 +491,8 @@ TEST("an endpoint's identity depends on model, provider and tag, and on nothing 
 
 TEST("an alias names the model it stands for")
 {
-    struct tg_catalog *c = loaded("{\"data\":[{\"id\":\"~a/b-latest\","
-        "\"alias_target\":{\"name\":\"B\",\"slug\":\"a/b\"}},{\"id\":\"a/b\",\"alias_target\":null}]}");
+    struct tg_catalog *c = loaded("{'data':[{'id':'~a/b-latest',"
+        "'alias_target':{'name':'B','slug':'a/b'}},{'id':'a/b','alias_target':null}]}");
 
     CHECK_STR(c->models[0].alias, "a/b");
     CHECK_STR(c->models[1].alias, "");
@@ -522,8 +530,8 @@ TEST("joined, endpoints have slots of the region while it has room, and their ow
     size_t bytes = tg_live_bytes(SLOTS);
     void *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
     struct tg_live_region *region = NULL;
-    struct tg_catalog *c = loaded(MODEL(",\"endpoints\":[{\"provider\":\"openai\"},"
-        "{\"provider\":\"xai\"},{\"provider\":\"vllm-1\"}]"));
+    struct tg_catalog *c = loaded(MODEL(",'endpoints':[{'provider':'openai'},"
+        "{'provider':'xai'},{'provider':'vllm-1'}]"));
 
     memset(memory, 0, bytes);
     CHECK_INT(tg_live_attach(memory, bytes, SLOTS, &region), TG_OK);
@@ -556,7 +564,8 @@ TEST("the nearest known name is one that is at most two edits and less than half
         { "price", 5 }, { "throughput", 10 }, { "latency", 7 }, { "exacto", 6 }, { "p50", 3 },
     };
     static const struct { const char *word, *near; } cases[] = {
-        { "prise", "price" }, { "Price", "price" }, { "latncy", "latency" }, { "laetncy", "latency" },
+        { "prise", "price" }, { "Price", "price" }, { "latncy", "latency" },
+        { "laetncy", "latency" },
         { "troughput", "throughput" }, { "exact", "exacto" }, { "p5", "" }, { "p55", "p50" },
         { "speed", "" }, { "", "" }, { "pr", "" }, { "pricess", "price" }, { "pricesss", "" },
     };
@@ -603,9 +612,9 @@ static tg_err load_all(void)
     tg_err err = c ? TG_OK : TG_ENOMEM;
 
     if (!err)
-        err = tg_catalog_add(c, TG_STR("{\"data\":[{\"id\":\"a\\u002fb:free\",\"canonical_slug\":\"a/c\","
-            "\"endpoints\":[{\"provider\":\"openai\",\"upstream_model\":\"x\\/y\",\"pricing\":"
-            "{\"prompt\":\"1\",\"overrides\":[{\"min_prompt_tokens\":5,\"prompt\":\"2\"}]}}]}]}"),
+        err = tg_catalog_add(c, qs("{'data':[{'id':'a\\u002fb:free','canonical_slug':'a/c',"
+            "'endpoints':[{'provider':'openai','upstream_model':'x\\/y','pricing':"
+            "{'prompt':'1','overrides':[{'min_prompt_tokens':5,'prompt':'2'}]}}]}]}"),
             "c.json", &b, NULL);
     if (!err)
         err = tg_catalog_seal(c);
@@ -620,7 +629,7 @@ static tg_err complain(void)
 {
     struct tg_buf b = { 0 };
     struct tg_catalog *c = tg_catalog_new(providers, COUNT(providers));
-    tg_err err = c ? tg_catalog_add(c, TG_STR("{\"data\":[{\"id\":7}]}"), "c.json", &b, NULL) : TG_ENOMEM;
+    tg_err err = c ? tg_catalog_add(c, qs("{'data':[{'id':7}]}"), "c.json", &b, NULL) : TG_ENOMEM;
 
     tg_catalog_drop(c);
     tg_buf_done(&b);
@@ -674,7 +683,8 @@ TEST("recorded answers of GET /models are catalogues")
             CHECK(found == &c->models[m]);
             CHECK(c->models[m].context_length > 0 && c->models[m].inputs & 1 << TG_MODE_TEXT);
             CHECK(tg_catalog_find(c, c->models[m].canonical_slug) != NULL
-                  || tg_str_ends(c->models[m].id, ":free") || tg_str_ends(c->models[m].id, ":batch"));
+                  || tg_str_ends(c->models[m].id, ":free")
+                  || tg_str_ends(c->models[m].id, ":batch"));
         }
         tg_buf_done(&text);
         done(c);

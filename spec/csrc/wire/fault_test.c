@@ -92,7 +92,8 @@ TEST("an unknown model is told in the words and members of the contract")
 
 TEST("providers at capacity are told with the wait, who was asked and what each of them said")
 {
-    struct tg_fault f = tg_fault_make(TG_FAULT_RATE_LIMIT_EXCEEDED, "All providers are at capacity.");
+    struct tg_fault f = tg_fault_make(TG_FAULT_RATE_LIMIT_EXCEEDED,
+                                      "All providers are at capacity.");
     f.availability = TG_AVAIL_CAPACITY_EXHAUSTED;
     f.retry_after_ms = 39001;
     f.requested_models[0] = TG_STR("anthropic/claude-sonnet-4.5");
@@ -116,7 +117,8 @@ TEST("providers at capacity are told with the wait, who was asked and what each 
               "\"raw\":\"{\\\"error\\\":\\\"slow \\\\u0001 down\\\"}\","
               "\"retry_after_seconds\":40,\"retry_after_seconds_raw\":39.001,"
               "\"headers\":{\"Retry-After\":\"40\"},"
-              "\"previous_errors\":[{\"provider\":\"Anthropic\",\"code\":\"rate_limited\",\"status\":429},"
+              "\"previous_errors\":[{\"provider\":\"Anthropic\",\"code\":\"rate_limited\","
+              "\"status\":429},"
               "{\"provider\":\"Bedrock\",\"code\":\"connect\",\"status\":0}]}");
     CHECK_STR(at(e, "availability", NULL),
               "{\"code\":\"capacity_exhausted\",\"retryable\":true,\"retry_after\":40,"
@@ -213,7 +215,8 @@ TEST("registered secrets never appear, wherever in the provider's words they sta
 
     tg_log_secret(secret);
     for (size_t from = TG_FAULT_RAW_MAX - 40; from < TG_FAULT_RAW_MAX + 8; from++) {
-        struct tg_fault f = tg_fault_make(TG_FAULT_PROVIDER_UNAVAILABLE, "bad key sk-canary-0123456789abcdef!");
+        struct tg_fault f = tg_fault_make(TG_FAULT_PROVIDER_UNAVAILABLE,
+                                          "bad key sk-canary-0123456789abcdef!");
         memset(body, 'x', body_max);
         memcpy(body + from, secret.at, secret.len);
         f.raw = (struct tg_str){ body, body_max };
@@ -349,15 +352,16 @@ TEST("a documented error of each availability code has no member that ours lacks
         tg_json_plain(tg_json_get(theirs, "error_type"), &name);
         f.type = tg_fault_type_of(name);
         CHECK(f.type != TG_FAULT_NONE);
-        for (int a = 1; a < TG_AVAILS; a++)
-            if (tg_json_is(tg_json_get(avail, "code"), tg_availability_name((enum tg_availability)a)))
-                f.availability = (enum tg_availability)a;
+        for (enum tg_availability a = 1; a < TG_AVAILS; a++)
+            if (tg_json_is(tg_json_get(avail, "code"), tg_availability_name(a)))
+                f.availability = a;
         f.affected_providers[0] = f.excluded_by[0] = f.fallback_models[0] = TG_STR("x");
         f.retry_after_ms = 40000;
         struct tg_json ours = error_of(&f);
         CHECK(tg_str_eq(at(ours, "availability", "docs_url"), tg_json_get(avail, "docs_url").raw));
         CHECK(tg_str_eq(at(ours, "http_status", NULL), tg_json_get(theirs, "http_status").raw));
-        CHECK(tg_str_eq(at(ours, "availability", "retryable"), tg_json_get(avail, "retryable").raw));
+        CHECK(tg_str_eq(at(ours, "availability", "retryable"),
+                        tg_json_get(avail, "retryable").raw));
         tg_json_iter_init(&members, avail);
         while (tg_json_next(&members, &key, &value)) {
             char z[64] = { 0 };

@@ -19,6 +19,12 @@ int usleep(unsigned int us);
 void _exit(int status);
 struct tg_spec_pollfd { int fd; short events; short revents; };
 int poll(struct tg_spec_pollfd *fds, unsigned long n, int timeout);
+struct tg_spec_sockaddr { uint16_t family, port; uint32_t address; char zero[8]; };
+int socket(int domain, int type, int protocol);
+int bind(int fd, const struct tg_spec_sockaddr *at, unsigned bytes);
+int listen(int fd, int backlog);
+int connect(int fd, const struct tg_spec_sockaddr *to, unsigned bytes);
+int getsockname(int fd, struct tg_spec_sockaddr *at, unsigned *bytes);
 ]]
 
 local C = ffi.C
@@ -114,6 +120,27 @@ function Process:stop()
     self:wait(5)
   end
   return self.status
+end
+
+--- A port of 127.0.0.1 that lets nobody in and refuses nobody: its queue is
+-- full, further connections hang.
+-- @treturn number    the port
+-- @treturn function  ends it
+function process.hanging_port()
+  local AF_INET, SOCK_STREAM, NONBLOCK = 2, 1, 2048
+  local at = ffi.new("struct tg_spec_sockaddr", { family = AF_INET, address = 0x0100007f })
+  local bytes = ffi.new("unsigned[1]", 16)
+  local fds = { C.socket(AF_INET, SOCK_STREAM, 0) }
+  assert(C.bind(fds[1], at, 16) == 0 and C.listen(fds[1], 0) == 0)
+  assert(C.getsockname(fds[1], at, bytes) == 0)
+  for i = 2, 5 do
+    fds[i] = C.socket(AF_INET, SOCK_STREAM + NONBLOCK, 0)
+    C.connect(fds[i], at, 16)
+  end
+  local port = math.floor(at.port / 256) + at.port % 256 * 256
+  return port, function()
+    for _, fd in ipairs(fds) do C.close(fd) end
+  end
 end
 
 --- Run to the end: exit status and output.

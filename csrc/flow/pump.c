@@ -122,7 +122,7 @@ static bool has_word(struct tg_str s, const char *word)
 }
 
 /* How the body of a success is to be read. A provider may answer a stream
- * request with a whole body, and some forget to say what they send. */
+ * request with a whole body. */
 static enum tg_reading reading_of(const struct tg_exchange *x, const struct tg_http1_head *head)
 {
     struct tg_str type = tg_http1_get(head, "content-type");
@@ -265,8 +265,20 @@ static void read_whole(struct tg_exchange *x, struct tg_str bytes)
     }
 }
 
+/* No event begins so: a whole body, whatever the head said or forgot to say. */
+static bool begins_object(struct tg_str bytes)
+{
+    while (bytes.len && memchr(" \t\r\n", *bytes.at, 4)) {
+        bytes.at++;
+        bytes.len--;
+    }
+    return bytes.len && *bytes.at == '{';
+}
+
 static void read_plain(struct tg_exchange *x, struct tg_str bytes)
 {
+    if (x->reading == TG_READ_EVENTS && !x->meter.bytes && begins_object(bytes))
+        x->reading = TG_READ_WHOLE;
     x->meter.bytes += bytes.len;
     if (x->reading == TG_READ_EVENTS) {
         if (x->meter.bytes > x->config->answer_bytes)
@@ -310,8 +322,10 @@ static void finish_whole(struct tg_exchange *x)
     struct tg_str body = tg_buf_view(&x->whole);
     tg_err err = tg_answer_read(x->answer, body);
 
-    if (!err && x->is_stream)
+    if (!err && x->is_stream) {
         err = tg_answer_write_as_stream(x->answer, body, &x->out);
+        tg_answer_settle(x->answer);
+    }
     if (err == TG_EINVAL && !body.len) {
         tell_fail(x, TG_OUT_EMPTY);
     } else if (err) {

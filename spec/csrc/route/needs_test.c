@@ -461,11 +461,13 @@ TEST("a provider object says everything the contract knows")
 TEST("null, empty and default provider objects wish nothing")
 {
     static const char *const texts[] = {
-        "null", "{}", "{'order':null,'only':null,'sort':null,'max_price':null,"
-        "'quantizations':null,'allow_fallbacks':null,'data_collection':null,'zdr':null,"
-        "'preferred_max_latency':null}",
-        "{'allow_fallbacks':true,'data_collection':'allow','zdr':false,'quantizations':[],"
-        "'max_price':{},'preferred_max_latency':{},'sort':{'by':null,'partition':null}}",
+        "null",
+        "{}",
+        ("{'order':null,'only':null,'sort':null,'max_price':null,'quantizations':null,"
+         "'allow_fallbacks':null,'data_collection':null,'zdr':null,"
+         "'preferred_max_latency':null}"),
+        ("{'allow_fallbacks':true,'data_collection':'allow','zdr':false,'quantizations':[],"
+         "'max_price':{},'preferred_max_latency':{},'sort':{'by':null,'partition':null}}"),
     };
     begin();
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -1055,6 +1057,92 @@ TEST("running out of memory anywhere is told, and nothing leaks")
     CHECK_EVERY_ALLOCATION(read_under_pressure(false));
     tg_arena_init(&arena, 64);
     end();
+}
+
+static struct tg_buf read_file(const char *dir, struct tg_str name, const char *rest)
+{
+    struct tg_buf b = { 0 };
+    char path[512], part[4096];
+    size_t got;
+
+    snprintf(path, sizeof path, "%s/%.*s%s", dir, (int)name.len, name.at, rest);
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return b;
+    while ((got = fread(part, 1, sizeof part, f)) > 0)
+        tg_buf_add(&b, part, got);
+    fclose(f);
+    return b;
+}
+
+/* A catalogue that has this model alone. */
+static struct tg_catalog *catalog_of(struct tg_json model)
+{
+    struct tg_buf text = { 0 }, why = { 0 };
+    struct tg_catalog *c = tg_catalog_new(providers, COUNT(providers));
+
+    tg_buf_printf(&text, q("{'data':[{'id':%.*s,'endpoints':[{'provider':'openai'}]}]}"),
+                  (int)model.raw.len, model.raw.at);
+    CHECK_INT(tg_catalog_add(c, tg_buf_view(&text), "c.json", &why, NULL), TG_OK);
+    CHECK_STR(tg_buf_view(&why), "");
+    CHECK_INT(tg_catalog_seal(c), TG_OK);
+    tg_buf_done(&text);
+    tg_buf_done(&why);
+    return c;
+}
+
+/* Understood, and its provider is sent the same but for what is the gateway's.
+ * What the provider refused, too, may be refused. */
+static void check_recorded(struct tg_json body, struct tg_json status)
+{
+    tg_arena_init(&arena, 4096);
+    catalog = catalog_of(tg_json_get(body, "model"));
+    tg_err err = read_text(TG_API_CHAT, body.raw, NULL);
+    CHECK(err == TG_OK || (err == TG_EINVAL && tg_str_is(status.raw, "400")));
+    if (!err) {
+        bool is_changed = (n.stream && !n.usage_is_asked) || tg_json_get(body, "provider").kind;
+        CHECK(is_changed || tg_str_eq(body_for(0), body.raw));
+        CHECK(n.prompt_tokens > 0 && n.messages_count > 0);
+        CHECK(n.prompt_tokens < (int64_t)body.raw.len / 4 + 1010 * (n.messages_count + 10));
+    }
+    end();
+}
+
+TEST("chat requests recorded from real clients are understood, and sent on as they are")
+{
+    const char *dir = check_data_dir();
+    struct tg_buf index = { 0 };
+    struct tg_str lines, line, name;
+    struct tg_json row;
+    int seen = 0;
+
+    CHECK(true);
+    if (dir)
+        index = read_file(dir, TG_STR("transcripts/index"), ".jsonl");
+    lines = tg_buf_view(&index);
+    while (lines.len) {
+        tg_str_cut(lines, '\n', &line, &lines);
+        char folder[256];
+        if (tg_json_check(line, TG_JSON_DEPTH_MAX, &row, NULL)
+            || !tg_json_is(tg_json_get(row, "api"), "chat")
+            || !tg_json_plain(tg_json_get(row, "case"), &name))
+            continue;
+        snprintf(folder, sizeof folder, "transcripts/%.*s", (int)name.len, name.at);
+        struct tg_buf text = read_file(dir, tg_str_of(folder), "/request.json");
+        struct tg_json request = { 0 };
+        tg_json_check(tg_buf_view(&text), TG_JSON_DEPTH_MAX, &request, NULL);
+        struct tg_json body = tg_json_get(request, "body");
+        check_context = folder;
+        if (tg_json_has_text(tg_json_get(body, "model"))) {
+            check_recorded(body, tg_json_get(row, "status"));
+            seen++;
+        }
+        tg_buf_done(&text);
+    }
+    check_context = "";
+    CHECK(!dir || seen > 300);
+    tg_buf_done(&index);
+    tg_buf_done(&sent);
 }
 
 TEST_MAIN

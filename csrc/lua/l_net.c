@@ -429,15 +429,23 @@ static int l_read_all(lua_State *L)
     return start_read(L, WANT_ALL, 0, check_seconds(L, 2));
 }
 
+/* write(bytes..., [seconds]): strings one behind the other, so that the caller
+ * need not put them together first. */
 static int l_write(lua_State *L)
 {
     struct thing *t = check_thing(L, CONN);
-    struct tg_str bytes = tgl_check_str(L, 2);
-    double seconds = check_seconds(L, 3);
+    int last = lua_gettop(L);
+    double seconds = -1;
+    if (last > 2 && lua_type(L, last) == LUA_TNUMBER)
+        seconds = check_seconds(L, last--);
+    for (int i = 2; i <= last; i++)
+        luaL_checktype(L, i, LUA_TSTRING);
     check_free(L, &t->write);
     if (t->ended && t->why)
         return push_end(L, t);
-    if (tg_buf_str(&t->out, bytes))
+    for (int i = 2; i <= last; i++)
+        tg_buf_str(&t->out, tgl_check_str(L, i));
+    if (t->out.bad)
         return tgl_fail(L, TG_ENOMEM);
     int n = try_write(L, t);
     return n ? n : wait_for(L, t, &t->write, seconds);

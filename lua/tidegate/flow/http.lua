@@ -129,6 +129,14 @@ function http.request(method, target, headers, body)
     .. (body or "")
 end
 
+--- Write up to three pieces as one chunk of a chunked body. They are not put
+-- together first: LuaJIT looks at few bytes of a long string, and strings that
+-- differ elsewhere, as the events of many streams do, are slow to make.
+function http.write_chunk(conn, a, b, c)
+  b, c = b or "", c or ""
+  return conn:write(("%x\r\n"):format(#a + #b + #c), a, b, c, "\r\n")
+end
+
 --- One chunk of a chunked body; "" is the last one.
 function http.chunk(bytes)
   if bytes == "" then return "0\r\n\r\n" end

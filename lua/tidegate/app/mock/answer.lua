@@ -146,10 +146,6 @@ end
 
 -- ---- streams ----
 
-local function event(text, b)
-  return "data: " .. text .. (b.crlf and "\r\n\r\n" or "\n\n")
-end
-
 local function chat_chunk(plan, delta, finish, usage)
   return json.encode {
     id = plan.id, object = "chat.completion.chunk", created = plan.created, model = plan.model,
@@ -169,31 +165,38 @@ local function usage_chunk(plan, object)
     choices = json.array(), usage = plan.usage }
 end
 
--- Tokens are put together so that an event comes every 10 ms at most.
-local function pieces(tokens, per_event)
-  local out = {}
-  for i = 1, #tokens, per_event do
-    out[#out + 1] = { text = table.concat(tokens, "", i, math.min(#tokens, i + per_event - 1)),
-                      tokens = math.min(per_event, #tokens - i + 1) }
-  end
-  return out
+-- What stands before and behind the text of a chunk: made once for a stream.
+local MARK = '"\\u0001"'
+
+local function around(chunk)
+  local from, to = chunk:find(MARK, 1, true)
+  return chunk:sub(1, from - 1), chunk:sub(to + 1)
 end
 
---- The stream as a list of { bytes, tokens }: write the bytes, then take the
--- time that so many tokens take.
+-- Tokens are put together so that an event comes every 10 ms at most.
+local function add_tokens(out, tokens, per_event, before, behind)
+  for i = 1, #tokens, per_event do
+    local last = math.min(#tokens, i + per_event - 1)
+    out[#out + 1] = { before, json.encode(table.concat(tokens, "", i, last)), behind, tokens = last - i + 1 }
+  end
+end
+
+--- The stream as a list of events, each a list of up to three pieces to write one
+-- behind the other, with the number of its `tokens`: how much time it takes.
 function answer.stream(plan, b, is_text, wants_usage)
-  local out = {}
-  local function add(text, tokens) out[#out + 1] = { event(text, b), tokens or 0 } end
+  local out, stop = {}, b.crlf and "\r\n\r\n" or "\n\n"
   local per_event = math.max(1, math.ceil(b.tokens_per_s / 100))
-  local function content(delta, text) return is_text and text_chunk(plan, text) or chat_chunk(plan, delta) end
+  local function add(chunk, tokens)
+    out[#out + 1] = { "data: " .. chunk .. stop, tokens = tokens or 0 }
+  end
+  local function add_text(tokens, chunk)
+    local before, behind = around(chunk)
+    add_tokens(out, tokens, per_event, "data: " .. before, behind .. stop)
+  end
 
   if not is_text and b.role_first then add(chat_chunk(plan, { role = "assistant", content = "" })) end
-  for _, piece in ipairs(is_text and {} or pieces(plan.reasoning, per_event)) do
-    add(chat_chunk(plan, { [b.reasoning_field] = piece.text }), piece.tokens)
-  end
-  for _, piece in ipairs(pieces(plan.tokens, per_event)) do
-    add(content({ content = piece.text }, piece.text), piece.tokens)
-  end
+  if not is_text then add_text(plan.reasoning, chat_chunk(plan, { [b.reasoning_field] = "\1" })) end
+  add_text(plan.tokens, is_text and text_chunk(plan, "\1") or chat_chunk(plan, { content = "\1" }))
   if plan.tool_call then add(chat_chunk(plan, { tool_calls = tool_calls_of(plan, true) }), 12) end
 
   local in_finish = b.usage == "finish" and plan.usage or nil
@@ -202,7 +205,7 @@ function answer.stream(plan, b, is_text, wants_usage)
   if b.usage == "always" or b.usage == "chunk" and wants_usage then
     add(usage_chunk(plan, is_text and "text_completion" or "chat.completion.chunk"))
   end
-  if b.done then out[#out + 1] = { event("[DONE]", b), 0 } end
+  if b.done then add "[DONE]" end
   return out
 end
 

@@ -122,8 +122,8 @@ local function stream(conn, b, plan, is_text, wants_usage)
       conn:reset()
       return false
     end
-    if not conn:write(http.chunk(event[1])) then return false end
-    if event[2] > 0 then net.sleep(jittered(b, event[2] / b.tokens_per_s)) end
+    if not http.write_chunk(conn, event[1], event[2], event[3]) then return false end
+    if event.tokens > 0 then net.sleep(jittered(b, event.tokens / b.tokens_per_s)) end
   end
   return conn:write(http.chunk "") ~= nil
 end

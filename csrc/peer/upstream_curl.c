@@ -11,8 +11,6 @@
  * No function of libcurl may be called from its callbacks, which call our
  * handlers. What a handler asks for is noted, and done behind the call. */
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +18,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "os/net.h"
+#include "peer/curl_library.h"
 #include "peer/upstream_impl.h"
 
 enum {
@@ -31,6 +30,8 @@ enum {
     INTERIM_MAX     = 16,
     FAR_MS          = 3600 * 1000
 };
+
+static const struct tg_curl_library *_Atomic lib;  /* there once a set is */
 
 struct exchange;
 
@@ -165,7 +166,7 @@ static void act(struct sock *k, bool readable, bool writable)
     int events = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0), running;
 
     h->set->in_curl = true;
-    curl_multi_socket_action(h->multi, k->watch.fd, events, &running);
+    lib->multi_socket_action(h->multi, k->watch.fd, events, &running);
     h->set->in_curl = false;
     after_curl(h);
 }
@@ -275,8 +276,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int wants, void *user, v
         k = take_spare(h->set, fd);
     if (!k)
         return -1;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
-    curl_multi_assign(h->multi, fd, k);
+    lib->easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+    lib->multi_assign(h->multi, fd, k);
     want(h, k, x, wants);
     return 0;
 }
@@ -358,7 +359,7 @@ static void on_shard_timer(struct tg_timer *t)
 
     tg_loop_at(s->loop, t, tg_loop_ms(s->loop) + FAR_MS);
     s->in_curl = true;
-    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    lib->multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     s->in_curl = false;
     after_curl(h);
 }
@@ -394,19 +395,19 @@ static void stop(struct exchange *x)
     x->state = OVER;
     set_ready(x, false);
     if (x->shard) {
-        curl_multi_remove_handle(x->shard->multi, x->easy);
+        lib->multi_remove_handle(x->shard->multi, x->easy);
         x->shard->running--;
         x->shard = NULL;
     }
     if (x->easy && s->easies_count < SPARE_EASIES) {
-        curl_easy_reset(x->easy);
+        lib->easy_reset(x->easy);
         s->easies[s->easies_count++] = x->easy;
     } else if (x->easy) {
-        curl_easy_cleanup(x->easy);
+        lib->easy_cleanup(x->easy);
     }
     x->easy = NULL;
     leave_socks(x);
-    curl_slist_free_all(x->fields);
+    lib->slist_free_all(x->fields);
     x->fields = NULL;
     tg_buf_done(&x->head);
     unlink_exchange(x);
@@ -451,7 +452,7 @@ static void finish(struct exchange *x, CURLcode code)
     if (!err) {
         handler.on_end(handler.arg);
     } else {
-        const char *why = x->err ? x->err_why : *x->why ? x->why : curl_easy_strerror(code);
+        const char *why = x->err ? x->err_why : *x->why ? x->why : lib->easy_strerror(code);
         handler.on_fail(handler.arg, err, code || x->err ? why : "no answer");
     }
     tg_free(x);
@@ -495,11 +496,11 @@ static void after_curl(struct shard *h)
 
     if (s->has_dying)
         reap(s);
-    while ((m = curl_multi_info_read(h->multi, &left))) {
+    while ((m = lib->multi_info_read(h->multi, &left))) {
         struct exchange *x = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+        lib->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
         done(x, m->data.result);
     }
 }
@@ -527,7 +528,7 @@ static int on_before_request(void *user, char *to_ip, char *from_ip, int to_port
     struct exchange *x = user;
     long connects = 1;
 
-    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
+    lib->easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
     if (!x->told_connected && x->state != OVER) {
         x->told_connected = true;
         if (x->handler.on_connected)
@@ -598,7 +599,7 @@ static size_t take_head(struct exchange *x, size_t n)
         return n;
     x->has_head = true;
     if (!h->keep_alive && !x->is_http2)
-        curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
+        lib->easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
     tell_sent(x);
     if (x->state != OVER)
         x->handler.on_head(x->handler.arg, h);
@@ -653,7 +654,7 @@ static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *user)
 
 static tg_err add_field(struct exchange *x, const char *z)
 {
-    struct curl_slist *more = curl_slist_append(x->fields, z);
+    struct curl_slist *more = lib->slist_append(x->fields, z);
 
     if (!more)
         return TG_ENOMEM;
@@ -719,7 +720,7 @@ static const char *put_url(const struct tg_origin *o, struct tg_str target, stru
     return tg_buf_cstr(out);
 }
 
-#define SET(option, value) (bad |= curl_easy_setopt(x->easy, option, value) != CURLE_OK)
+#define SET(option, value) (bad |= lib->easy_setopt(x->easy, option, value) != CURLE_OK)
 
 static tg_err set_places(struct exchange *x, const struct tg_origin *o,
                          const struct tg_upstream_request *r)
@@ -811,7 +812,7 @@ static tg_err start(struct exchange *x)
 {
     struct shard *h = choose_shard(x->set);
 
-    if (curl_multi_add_handle(h->multi, x->easy))
+    if (lib->multi_add_handle(h->multi, x->easy))
         return TG_ENOMEM;
     x->shard = h;
     h->running++;
@@ -824,7 +825,7 @@ static void let_flow(struct exchange *x)
     struct shard *h = x->shard;
 
     h->set->in_curl = true;
-    curl_easy_pause(x->easy, CURLPAUSE_CONT);
+    lib->easy_pause(x->easy, CURLPAUSE_CONT);
     h->set->in_curl = false;
     after_curl(h);
 }
@@ -866,25 +867,20 @@ static void on_timer(struct tg_timer *t)
 
 /* ---- the interface ---- */
 
-static void init_library(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static tg_err open_shard(struct set *s, struct shard *h)
 {
     h->set = s;
     h->timer.on = on_shard_timer;
     if (tg_loop_at(s->loop, &h->timer, tg_loop_ms(s->loop) + FAR_MS))
         return TG_ENOMEM;
-    h->multi = curl_multi_init();
+    h->multi = lib->multi_init();
     if (!h->multi)
         return TG_ENOMEM;
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)SHARD_KEEPS);
+    lib->multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    lib->multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    lib->multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    lib->multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    lib->multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)SHARD_KEEPS);
     return TG_OK;
 }
 
@@ -904,10 +900,10 @@ static void set_free(void *set)
     while (s->exchanges)
         drop(s->exchanges);
     while (s->easies_count)
-        curl_easy_cleanup(s->easies[--s->easies_count]);
+        lib->easy_cleanup(s->easies[--s->easies_count]);
     for (size_t i = 0; i < SHARDS; i++) {
         if (s->shards[i].multi)
-            curl_multi_cleanup(s->shards[i].multi);
+            lib->multi_cleanup(s->shards[i].multi);
         tg_loop_at(s->loop, &s->shards[i].timer, 0);
     }
     free_list(s->spare);
@@ -919,12 +915,10 @@ static void set_free(void *set)
 
 static void *set_new(struct tg_loop *loop, struct tg_tls_context *tls)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct set *s = tg_zalloc(sizeof *s);
+    struct set *s;
 
-    if (!s)
+    if (!(lib = tg_curl_library()) || !(s = tg_zalloc(sizeof *s)))
         return NULL;
-    pthread_once(&once, init_library);
     s->loop = loop;
     s->tls = tls;
     s->timer.on = on_timer;
@@ -984,7 +978,7 @@ static struct tg_upstream *open_curl(void *set, const struct tg_origin *origin,
     if (!x)
         return NULL;
     x->handler = *handler;
-    x->easy = s->easies_count ? s->easies[--s->easies_count] : curl_easy_init();
+    x->easy = s->easies_count ? s->easies[--s->easies_count] : lib->easy_init();
     if (!x->easy || add_fields(x, request->fields) || set_places(x, origin, request)
         || !set_options(x, origin, request)) {
         drop(x);

@@ -11,6 +11,7 @@
 #define TG_CHECK_H
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +43,21 @@ static const char *check_context = "";     /* names the row of a table of cases 
     TEST_NAMED(title, CHECK_JOIN(test_, __LINE__), CHECK_JOIN(node_, __LINE__), \
                CHECK_JOIN(add_, __LINE__))
 
-#define CHECK_FAIL(...)                                                         \
-    (check_failed++, printf("    %s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), \
-     *check_context ? printf("  [%s]", check_context) : 0, putchar('\n'), false)
+#define CHECK_FAIL(...) check_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+__attribute__((format(printf, 3, 4)))
+static inline bool check_fail(const char *file, int line, const char *format, ...)
+{
+    va_list args;
+
+    check_failed++;
+    printf("    %s:%d: ", file, line);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf(*check_context ? "  [%s]\n" : "%s\n", check_context);
+    return false;
+}
 
 #define CHECK(cond) ((cond) ? (check_passed++, true) : CHECK_FAIL("not so: %s", #cond))
 

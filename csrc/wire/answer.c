@@ -48,7 +48,10 @@ void tg_answer_forget(struct tg_answer *a)
 {
     tg_choices_done(&a->choices);
     tg_pattern_done(&a->pattern);
-    tg_told_done(&a->told);
+    if (a->told)
+        tg_told_done(a->told);
+    tg_free(a->told);
+    a->told = NULL;
     tg_buf_done(&a->usage);
     a->tier_len = 0;
     a->facts = (struct tg_answer_facts){ 0 };
@@ -102,7 +105,8 @@ struct tg_usage *tg_answer_usage(struct tg_answer *a)
 
 const struct tg_told *tg_answer_told(const struct tg_answer *a)
 {
-    return &a->told;
+    static const struct tg_told nothing;
+    return a->told ? a->told : &nothing;
 }
 
 struct tg_str tg_answer_finish_reason(const struct tg_answer *a)
@@ -164,10 +168,19 @@ void tg_answer_note_content(struct tg_answer *a, struct tg_choice *c, uint64_t b
     c->has_content = true;
 }
 
+struct tg_told *tg_answer_make_told(struct tg_answer *a)
+{
+    if (!a->told)
+        a->told = tg_zalloc(sizeof *a->told);
+    return a->told;
+}
+
 tg_err tg_answer_tell(struct tg_answer *a, struct tg_json root)
 {
-    tg_err err = tg_told_read_json(&a->told, root);
     a->facts.has_error = true;
+    if (!tg_answer_make_told(a))
+        return TG_ENOMEM;
+    tg_err err = tg_told_read_json(a->told, root);
     return err ? err : TG_EPEER;
 }
 
@@ -176,9 +189,11 @@ static tg_err tell_bad_finish(struct tg_answer *a, const struct tg_choice *c)
 {
     struct tg_str word = tg_choice_native(c);
 
-    tg_told_say(&a->told, 502, "The provider broke the answer off: ", word);
     a->facts.has_error = true;
-    return tg_buf_str(&a->told.message, word) || a->told.code.bad ? TG_ENOMEM : TG_EPEER;
+    if (!tg_answer_make_told(a))
+        return TG_ENOMEM;
+    tg_told_say(a->told, 502, "The provider broke the answer off: ", word);
+    return tg_buf_str(&a->told->message, word) || a->told->code.bad ? TG_ENOMEM : TG_EPEER;
 }
 
 tg_err tg_answer_tell_piece(struct tg_answer *a, const struct tg_piece *p,
@@ -383,10 +398,11 @@ static void put_rest(struct frames *f, const struct tg_completion *e)
 /* Learn what an event of one string looks like, for those to come. */
 static void learn(struct frames *f, struct tg_json event, const struct tg_completion *e)
 {
-    struct tg_str frame = { f->out->at + f->from, f->out->len - f->from };
+    size_t from = f->from + f->a->head_len;
+    struct tg_str frame = { f->out->at + from, f->out->len - from };
     struct tg_str text = { f->text.raw.at + 1, f->text.raw.len - 2 };
     struct tg_pattern_hole holes[TG_PATTERN_HOLES_MAX] = {
-        { text, f->text_at + 1 - f->from }
+        { text, f->text_at + 1 - from }
     };
     size_t count = 1;
 
@@ -395,7 +411,7 @@ static void learn(struct frames *f, struct tg_json event, const struct tg_comple
         return;
     if (e->padding.kind == TG_JSON_STRING && e->padding.raw.len > 2) {
         struct tg_pattern_hole padding = {
-            { e->padding.raw.at + 1, e->padding.raw.len - 2 }, e->padding_at + 1 - f->from
+            { e->padding.raw.at + 1, e->padding.raw.len - 2 }, e->padding_at + 1 - from
         };
         bool is_first = padding.in.at < text.at;
         holes[1] = is_first ? holes[0] : padding;
@@ -441,7 +457,7 @@ tg_err tg_answer_put_frames(struct tg_answer *a, struct tg_json object, bool is_
     tg_answer_note(a, &e);
     tg_err err = put_pieces(&f, e.choices);
     if (!err && tg_completion_is_error(&e))
-        err = tg_answer_tell(a, object);
+        err = tg_answer_tell(a, e.error_in);
     if (!err)
         put_rest(&f, &e);
     a->facts.content_events += f.has_content;
@@ -461,8 +477,9 @@ tg_err tg_answer_put_frames(struct tg_answer *a, struct tg_json object, bool is_
 static bool put_by_pattern(struct tg_answer *a, struct tg_str data, struct tg_buf *out)
 {
     struct tg_str texts[TG_PATTERN_HOLES_MAX];
+    struct tg_str head = { a->head, a->head_len };
 
-    if (!tg_pattern_put(&a->pattern, data, out, texts))
+    if (!tg_pattern_put(&a->pattern, data, head, out, texts))
         return false;
     a->facts.content_events++;
     a->facts.content_bytes += texts[a->text_hole].len;
@@ -484,7 +501,9 @@ static tg_err refuse(struct tg_answer *a, const struct tg_sse_event *ev, struct 
     if (!tg_str_is(ev->name, "error"))
         return TG_EINVAL;
     a->facts.has_error = true;
-    tg_err err = tg_told_read(&a->told, data);
+    if (!tg_answer_make_told(a))
+        return TG_ENOMEM;
+    tg_err err = tg_told_read(a->told, data);
     return err ? err : TG_EPEER;
 }
 
@@ -503,11 +522,10 @@ tg_err tg_answer_event(struct tg_answer *a, const struct tg_sse_event *ev, struc
         return out->bad ? TG_ENOMEM : TG_OK;
     if (tg_json_check(data, TG_JSON_DEPTH_MAX, &root, NULL))
         return refuse(a, ev, data);
-    if (ev->name.len && tg_str_is(ev->name, "error"))
+    if (tg_str_is(ev->name, "error"))
         return tg_answer_tell(a, root);
     if (root.kind != TG_JSON_OBJECT || a->api == TG_API_EMBEDDINGS)
         return TG_EINVAL;
-
     return tg_answer_put_frames(a, root, false, out);
 }
 
@@ -521,8 +539,6 @@ bool tg_answer_settle(struct tg_answer *a)
     if (a->facts.has_terminal && a->facts.has_content)
         tg_choices_close(&a->choices);
     a->facts.has_finish = tg_choices_are_finished(&a->choices);
-    if (!a->facts.has_finish)
-        return false;
     for (unsigned i = 0; i < a->choices.count; i++) {
         const struct tg_choice *c = &a->choices.at[i];
         if (c->seen && tg_choice_finish(c) == TG_FINISH_ERROR) {
@@ -531,7 +547,7 @@ bool tg_answer_settle(struct tg_answer *a)
         }
         a->facts.has_bad_tools |= !tg_tool_calls_are_good(&c->calls);
     }
-    return true;
+    return a->facts.has_finish;
 }
 
 static void put_metadata(struct tg_str metadata, struct tg_buf *out)
@@ -567,7 +583,8 @@ static void put_missing_arguments(struct frames *f, unsigned index)
         end_frame(f, "},\"finish_reason\":null,\"native_finish_reason\":null}]}");
 }
 
-/* A chat that told nothing used nothing that we know of. */
+/* A chat that told nothing used nothing that we know of; embeddings complete
+ * nothing. */
 void tg_answer_put_usage(struct tg_answer *a, const struct tg_cost *cost, struct tg_str metadata,
                          struct tg_buf *out)
 {
@@ -575,7 +592,9 @@ void tg_answer_put_usage(struct tg_answer *a, const struct tg_cost *cost, struct
     struct tg_str text = tg_buf_view(&a->usage);
     struct tg_json original = { text, text.len ? TG_JSON_OBJECT : TG_JSON_NONE };
 
-    if (a->api != TG_API_EMBEDDINGS && u->completion < 0)
+    if (a->api == TG_API_EMBEDDINGS)
+        u->completion = -1;
+    else if (u->completion < 0)
         u->completion = 0;
     tg_buf_z(out, ",\"usage\":");
     tg_usage_put(out, u, cost, original);

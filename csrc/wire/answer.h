@@ -46,7 +46,7 @@ struct tg_answer;              /* opaque */
 /* Facts gathered so far. Read-only for others. */
 struct tg_answer_facts {
     bool     has_content;      /* text, reasoning, refusal, tool call, audio or image came */
-    bool     has_finish;       /* a finish reason came (all choices) */
+    bool     has_finish;       /* a finish reason came, not an abnormal one (all choices) */
     bool     has_terminal;     /* [DONE], or a provider's own last object */
     bool     has_error;        /* see tg_answer_told() */
     bool     has_tools;        /* tool calls came */
@@ -85,8 +85,9 @@ struct tg_str tg_answer_native_reason(const struct tg_answer *a);
  * The finish chunk is held back (content may follow it; usage certainly
  * does). TG_EINVAL for an event that is no completion chunk (malformed JSON,
  * not an object), TG_EPEER when it tells an error (see tg_answer_told()),
- * TG_ETOOBIG past a limit, TG_ENOMEM. After the terminal everything is
- * ignored. */
+ * TG_ETOOBIG past a limit, TG_ENOMEM. With TG_EPEER the frames of what the
+ * event brought beside the error are in `out`; with the others nothing is.
+ * After the terminal, or an error, everything is ignored. */
 tg_err tg_answer_event(struct tg_answer *a, const struct tg_sse_event *ev, struct tg_buf *out);
 
 /* The upstream's body is over, or lingered too long after its finish. True

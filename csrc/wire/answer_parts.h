@@ -7,7 +7,7 @@
 #include "wire/pattern.h"
 
 enum {
-    TG_ANSWER_TIER_MAX  = 32,          /* bytes of a service tier's JSON that are kept */
+    TG_ANSWER_TIER_MAX  = 16,          /* bytes of a service tier's JSON that are kept */
     TG_ANSWER_USAGE_MAX = 16 * 1024    /* bytes of a usage object that are kept */
 };
 
@@ -16,7 +16,7 @@ struct tg_answer {
     struct tg_answer_names names;
     struct tg_json         offered;                /* the request's tools */
     struct tg_answer_facts facts;
-    struct tg_told         told;
+    struct tg_told        *told;                   /* NULL until there is one */
     struct tg_choices      choices;
     char                  *head;                   /* what every chunk begins with */
     size_t                 head_len;
@@ -46,6 +46,9 @@ struct tg_tool_setting tg_answer_setting(const struct tg_answer *a, unsigned ind
 
 /* Content came: so many bytes of it. */
 void tg_answer_note_content(struct tg_answer *a, struct tg_choice *c, uint64_t bytes);
+
+/* Where an error is kept; NULL when out of memory. */
+struct tg_told *tg_answer_make_told(struct tg_answer *a);
 
 /* Keep the error that `root` tells, or that a piece or its finish reason
  * tells; TG_EPEER, or TG_OK when the piece tells none. */

@@ -62,11 +62,12 @@ static tg_err read_pieces(struct tg_answer *a, struct tg_json choices)
  * anybody knows. */
 static tg_err read_words(struct tg_answer *a, struct tg_json root)
 {
-    tg_err err = tg_told_read_json(&a->told, root);
-
+    if (!tg_answer_make_told(a))
+        return TG_ENOMEM;
+    tg_err err = tg_told_read_json(a->told, root);
     if (err)
         return err;
-    if (!a->told.message.len)
+    if (!a->told->message.len)
         return TG_EINVAL;
     a->facts.has_error = true;
     return TG_EPEER;
@@ -75,13 +76,11 @@ static tg_err read_words(struct tg_answer *a, struct tg_json root)
 /* As in a stream: whole is what tells its end, or brought something. */
 static tg_err settle_choices(struct tg_answer *a)
 {
-    bool is_finished = tg_choices_are_finished(&a->choices);
-
-    if (!tg_choices_first(&a->choices) || (!a->facts.has_content && !is_finished))
-        return TG_EINVAL;
     a->facts.has_terminal = true;
     a->facts.content_events = a->facts.has_content;
-    return tg_answer_settle(a) ? TG_OK : TG_EPEER;
+    if (tg_answer_settle(a))
+        return TG_OK;
+    return a->facts.has_error ? TG_EPEER : TG_EINVAL;
 }
 
 static tg_err settle_embeddings(struct tg_answer *a, struct tg_json data)
@@ -111,7 +110,7 @@ tg_err tg_answer_read(struct tg_answer *a, struct tg_str body)
 
     tg_answer_note(a, &c);
     if (tg_completion_is_error(&c))
-        return tg_answer_tell(a, root);
+        return tg_answer_tell(a, c.error_in);
     bool is_embeddings = a->api == TG_API_EMBEDDINGS;
     if ((is_embeddings ? c.data : c.choices).kind != TG_JSON_ARRAY)
         return read_words(a, root);

@@ -53,9 +53,11 @@ const struct tg_choice *tg_choices_first(const struct tg_choices *cs)
 
 bool tg_choices_are_finished(const struct tg_choices *cs)
 {
-    for (unsigned i = 0; i < cs->count; i++)
-        if (cs->at[i].seen && cs->at[i].finish == TG_FINISH_NONE)
+    for (unsigned i = 0; i < cs->count; i++) {
+        enum tg_finish f = tg_choice_finish(&cs->at[i]);
+        if (cs->at[i].seen && (f == TG_FINISH_NONE || f == TG_FINISH_ERROR))
             return false;
+    }
     return tg_choices_first(cs);
 }
 

@@ -41,7 +41,8 @@ tg_err tg_choices_get(struct tg_choices *cs, struct tg_json index, unsigned plac
 /* The first that came; NULL when none did. */
 const struct tg_choice *tg_choices_first(const struct tg_choices *cs);
 
-/* Did all that came tell how they ended, and did any come? */
+/* Did all that came tell that they ended, and did any come? An abnormal end is
+ * none. */
 bool tg_choices_are_finished(const struct tg_choices *cs);
 
 /* Those that told nothing ended with a stop. */

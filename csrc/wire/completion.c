@@ -5,6 +5,18 @@
 
 /* ---- the object ---- */
 
+/* Groq keeps a second usage there, and why it stopped early. */
+static void read_x_groq(struct tg_completion *c, struct tg_json x_groq)
+{
+    struct tg_json error = tg_json_get(x_groq, "error");
+
+    c->x_groq_usage = tg_json_get(x_groq, "usage");
+    if (tg_completion_tells_error(error)) {
+        c->error = error;
+        c->error_in = x_groq;
+    }
+}
+
 void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json object,
                         struct tg_buf *out)
 {
@@ -12,7 +24,7 @@ void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json
     struct tg_str key;
     struct tg_json value;
 
-    *c = (struct tg_completion){ 0 };
+    *c = (struct tg_completion){ .error_in = object };
     tg_json_iter_init(&it, object);
     while (tg_json_next(&it, &key, &value)) {
         switch (tg_name_of(key)) {
@@ -24,7 +36,12 @@ void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json
         case TG_NAME_USER_ID:                  /* whose key we hold there */
             continue;
         case TG_NAME_CHOICES:            c->choices = value; continue;
-        case TG_NAME_ERROR:              c->error = value; continue;
+        case TG_NAME_ERROR:
+            if (tg_completion_tells_error(value)) {
+                c->error = value;
+                c->error_in = object;
+            }
+            continue;
         case TG_NAME_OBJECT:             c->object = value; continue;
         case TG_NAME_USAGE:              c->usage = value; continue;
         case TG_NAME_SYSTEM_FINGERPRINT: c->system_fingerprint = value; continue;
@@ -34,10 +51,10 @@ void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json
             if (api == TG_API_EMBEDDINGS)
                 continue;
             break;
-        case TG_NAME_X_GROQ:                   /* these go on with others, and are no reason */
-            c->x_groq_usage = tg_json_get(value, "usage");       /* for a chunk of their own */
+        case TG_NAME_X_GROQ:
+            read_x_groq(c, value);
             /* fall through */
-        case TG_NAME_PROMPT_FILTER_RESULTS:
+        case TG_NAME_PROMPT_FILTER_RESULTS:    /* no reasons for a chunk of their own */
             tg_name_pass(out, key, value);
             continue;
         case TG_NAME_OBFUSCATION:

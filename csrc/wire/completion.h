@@ -18,7 +18,9 @@ enum tg_api {
 
 /* Views of the text read; kind NONE is absent. */
 struct tg_completion {
-    struct tg_json choices, data, error, object, type, system_fingerprint, service_tier;
+    struct tg_json choices, data, object, type, system_fingerprint, service_tier;
+    struct tg_json error;
+    struct tg_json error_in;       /* the object that has it as a member */
     struct tg_json usage;
     struct tg_json x_groq_usage;   /* a second place for it */
     struct tg_json charge;         /* what it cost, outside usage */

@@ -2,6 +2,16 @@
 
 #include "wire/names.h"
 
+/* Anything but white space between the brackets? */
+static bool is_filled(struct tg_str container)
+{
+    size_t i = 1;
+
+    while (i + 1 < container.len && (unsigned char)container.at[i] <= ' ')
+        i++;
+    return i + 1 < container.len;
+}
+
 bool tg_delta_says(struct tg_json value)
 {
     switch (value.kind) {
@@ -9,83 +19,84 @@ bool tg_delta_says(struct tg_json value)
     case TG_JSON_NULL:   return false;
     case TG_JSON_STRING: return value.raw.len > 2;
     case TG_JSON_ARRAY:
-    case TG_JSON_OBJECT: return value.raw.len > 2 && tg_json_count(value) > 0;
+    case TG_JSON_OBJECT: return is_filled(value.raw);
     default:             return true;
     }
 }
 
 /* ---- parts ---- */
 
-enum which { TEXT, THINKING };
+enum { TEXT, THINKING, ODD };      /* what a part of a list holds */
 
-/* The string of one part of a list that holds text, or thinking; kind NONE
- * when it holds something else. A thinking part may hold a list again. */
-static struct tg_json string_of(struct tg_json part, enum which which)
+/* One part: which it is, and the string in it, or the list of further parts.
+ * A bare string is text. */
+static int read_part(struct tg_json part, struct tg_json *inside)
 {
-    struct tg_json type = tg_json_get(part, "type"), text = { 0 };
-    bool is_thinking = tg_json_is(type, "thinking") || tg_json_is(type, "reasoning");
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json value, text = { 0 }, thinking = { 0 };
+    bool is_thinking = false;
 
+    *inside = part;
     if (part.kind == TG_JSON_STRING)
-        return which == TEXT ? part : text;
-    if (which == TEXT && !is_thinking)
-        text = tg_json_get(part, "text");
-    if (which == THINKING && is_thinking) {
-        text = tg_json_get(part, "thinking");
-        if (text.kind == TG_JSON_NONE)
-            text = tg_json_get(part, "text");
-        if (text.kind == TG_JSON_NONE)
-            text = tg_json_get(part, "reasoning");
+        return TEXT;
+    tg_json_iter_init(&it, part);
+    while (part.kind == TG_JSON_OBJECT && tg_json_next(&it, &key, &value)) {
+        switch (tg_name_of(key)) {
+        case TG_NAME_TYPE:
+            is_thinking = tg_json_is(value, "thinking") || tg_json_is(value, "reasoning");
+            break;
+        case TG_NAME_TEXT:      text = value; break;
+        case TG_NAME_REASONING:
+        case TG_NAME_THINKING:  thinking = value; break;
+        default:                break;
+        }
     }
-    return text;
+    *inside = is_thinking && thinking.kind != TG_JSON_NONE ? thinking : text;
+    return inside->kind == TG_JSON_NONE ? ODD : is_thinking ? THINKING : TEXT;
 }
 
-/* Append what is between the quotes of all strings in a value that is one, or
- * a list of parts; their escapes stay as they are. Returns how many bytes
- * that is; `out` may be NULL. */
-static size_t put_inside(struct tg_json value, enum which which, struct tg_buf *out)
+/* Append what is between a string's quotes; its escapes stay as they are. */
+static size_t put_inside(struct tg_json string, struct tg_buf *out)
 {
-    struct tg_json_iter it, inner;
+    if (string.kind != TG_JSON_STRING || string.raw.len <= 2)
+        return 0;
+    if (out)
+        tg_buf_add(out, string.raw.at + 1, string.raw.len - 2);
+    return string.raw.len - 2;
+}
+
+/* The same for the text of all parts of a list that are `which`. Returns how
+ * many bytes that is, and counts the odd ones; `out` and `odd` may be NULL. A
+ * thinking part may hold a list of text again. */
+static size_t put_parts(struct tg_json list, int which, struct tg_buf *out, unsigned *odd)
+{
+    struct tg_json_iter it, leaves;
     struct tg_str key;
-    struct tg_json part, text;
+    struct tg_json part, inside, leaf;
     size_t bytes = 0;
 
-    if (value.kind == TG_JSON_STRING && value.raw.len > 2) {
-        if (out)
-            tg_buf_add(out, value.raw.at + 1, value.raw.len - 2);
-        return value.raw.len - 2;
-    }
-    if (value.kind != TG_JSON_ARRAY)
-        return 0;
-    tg_json_iter_init(&it, value);
+    tg_json_iter_init(&it, list);
     while (tg_json_next(&it, &key, &part)) {
-        text = string_of(part, which);
-        if (text.kind == TG_JSON_STRING) {
-            bytes += put_inside(text, which, out);
+        int is = read_part(part, &inside);
+        if (odd)
+            *odd += is == ODD;
+        if (is != which)
             continue;
-        }
-        tg_json_iter_init(&inner, text);
-        while (text.kind == TG_JSON_ARRAY && tg_json_next(&inner, &key, &part)) {
-            struct tg_json leaf = string_of(part, TEXT);
-            if (leaf.kind == TG_JSON_STRING)
-                bytes += put_inside(leaf, TEXT, out);
-        }
+        bytes += put_inside(inside, out);
+        tg_json_iter_init(&leaves, inside);
+        while (inside.kind == TG_JSON_ARRAY && tg_json_next(&leaves, &key, &leaf))
+            if (read_part(leaf, &leaf) == TEXT)
+                bytes += put_inside(leaf, out);
     }
     return bytes;
 }
 
-/* Is there a part that is neither text nor thinking: an image, a reference? */
-static bool has_odd_parts(struct tg_json content)
+/* Text that is a string or a list of parts. */
+static size_t put_text(struct tg_json value, struct tg_buf *out)
 {
-    struct tg_json_iter it;
-    struct tg_str key;
-    struct tg_json part;
-
-    tg_json_iter_init(&it, content);
-    while (content.kind == TG_JSON_ARRAY && tg_json_next(&it, &key, &part))
-        if (string_of(part, TEXT).kind == TG_JSON_NONE &&
-            string_of(part, THINKING).kind == TG_JSON_NONE)
-            return true;
-    return false;
+    return value.kind == TG_JSON_ARRAY ? put_parts(value, TEXT, out, NULL)
+                                       : put_inside(value, out);
 }
 
 /* ---- read ---- */
@@ -138,11 +149,24 @@ static void read_reasoning(struct tg_delta *d, struct tg_json value)
         d->reasoning = value;
 }
 
+static size_t content_bytes(struct tg_delta *d)
+{
+    switch (d->content.kind) {
+    case TG_JSON_NONE:
+    case TG_JSON_NULL:   return 0;
+    case TG_JSON_STRING: return put_inside(d->content, NULL);
+    case TG_JSON_ARRAY:  break;
+    default:             return d->content.raw.len;
+    }
+    d->thinking_bytes = put_parts(d->content, THINKING, NULL, &d->odd_parts);
+    return d->thinking_bytes + put_parts(d->content, TEXT, NULL, NULL);
+}
+
 void tg_delta_read(struct tg_delta *d, struct tg_json object)
 {
     struct tg_json_iter it;
     struct tg_str key;
-    struct tg_json value;
+    struct tg_json value, details = { 0 };
 
     *d = (struct tg_delta){ .object = object };
     tg_json_iter_init(&it, object);
@@ -153,6 +177,10 @@ void tg_delta_read(struct tg_delta *d, struct tg_json object)
         case TG_NAME_CONTENT:    d->content = value; break;
         case TG_NAME_TOOL_CALLS: d->tool_calls = value; break;
         case TG_NAME_REFUSAL:    d->refusal = value; break;
+        case TG_NAME_REASONING_DETAILS:
+            details = value;
+            read_other(d, name, value);
+            break;
         case TG_NAME_REASONING:
         case TG_NAME_REASONING_CONTENT:
         case TG_NAME_THINKING:
@@ -162,17 +190,9 @@ void tg_delta_read(struct tg_delta *d, struct tg_json object)
             read_other(d, name, value);
         }
     }
-    if (d->content.kind == TG_JSON_STRING)
-        d->text_bytes = (uint32_t)(d->content.raw.len - 2);
-    else if (d->content.kind == TG_JSON_ARRAY)
-        d->text_bytes = (uint32_t)(put_inside(d->content, TEXT, NULL) +
-                                   put_inside(d->content, THINKING, NULL));
-    else if (d->content.kind > TG_JSON_NULL)
-        d->text_bytes = (uint32_t)d->content.raw.len;
-    if (d->reasoning.kind != TG_JSON_NONE)
-        d->text_bytes += (uint32_t)put_inside(d->reasoning, TEXT, NULL);
-    if (d->refusal.kind == TG_JSON_STRING)
-        d->text_bytes += (uint32_t)(d->refusal.raw.len - 2);
+    if (d->reasoning.kind == TG_JSON_NONE && put_text(details, NULL) > 0)
+        d->reasoning = details;        /* MiniMax tells it nowhere else */
+    d->text_bytes = content_bytes(d) + put_text(d->reasoning, NULL) + put_inside(d->refusal, NULL);
     d->has_content |= d->text_bytes > 0;
     d->is_text_only = d->content.kind == TG_JSON_STRING && d->content.raw.len > 2 &&
                       d->text_bytes == d->content.raw.len - 2 && !d->is_worth_a_chunk &&
@@ -194,9 +214,9 @@ static void put_content(const struct tg_delta *d, enum tg_delta_as as, struct tg
         break;
     case TG_JSON_ARRAY:
         tg_buf_char(out, '"');
-        put_inside(d->content, TEXT, out);
+        put_parts(d->content, TEXT, out, NULL);
         tg_buf_char(out, '"');
-        if (has_odd_parts(d->content)) {
+        if (d->odd_parts) {
             tg_buf_z(out, ",\"content_parts\":");
             tg_buf_str(out, d->content.raw);
         }
@@ -208,16 +228,18 @@ static void put_content(const struct tg_delta *d, enum tg_delta_as as, struct tg
 
 static void put_reasoning(const struct tg_delta *d, enum tg_delta_as as, struct tg_buf *out)
 {
-    bool in_parts = d->reasoning.kind == TG_JSON_NONE && d->content.kind == TG_JSON_ARRAY &&
-                    put_inside(d->content, THINKING, NULL) > 0;
+    bool has_field = d->reasoning.kind != TG_JSON_NONE;
 
-    if (d->reasoning.kind == TG_JSON_NONE && !in_parts) {
+    if (!has_field && !d->thinking_bytes) {
         if (as == TG_DELTA_MESSAGE)
             tg_buf_z(out, ",\"reasoning\":null");
         return;
     }
     tg_buf_z(out, ",\"reasoning\":\"");
-    put_inside(in_parts ? d->content : d->reasoning, in_parts ? THINKING : TEXT, out);
+    if (has_field)
+        put_text(d->reasoning, out);
+    else
+        put_parts(d->content, THINKING, out, NULL);
     tg_buf_char(out, '"');
 }
 

@@ -22,7 +22,9 @@ struct tg_delta {
     struct tg_json refusal;
     struct tg_json tool_calls;
     unsigned       passed;             /* members that go on as they came */
-    uint32_t       text_bytes;         /* of content, reasoning and refusal */
+    unsigned       odd_parts;          /* parts of content that are neither text nor thinking */
+    size_t         thinking_bytes;     /* of reasoning among the parts of content */
+    size_t         text_bytes;         /* of content, reasoning and refusal */
     bool           has_content;        /* text, tool calls, audio or images */
     bool           has_function_call;  /* the call of before there were tools */
     bool           is_worth_a_chunk;   /* holds anything that a client would miss */

@@ -110,16 +110,17 @@ static bool matches(const struct tg_pattern *p, struct tg_str event,
     return take(&event, piece, p->in[p->holes]) && event.len == 0;
 }
 
-bool tg_pattern_put(struct tg_pattern *p, struct tg_str event, struct tg_buf *out,
-                    struct tg_str texts[TG_PATTERN_HOLES_MAX])
+bool tg_pattern_put(const struct tg_pattern *p, struct tg_str event, struct tg_str head,
+                    struct tg_buf *out, struct tg_str texts[TG_PATTERN_HOLES_MAX])
 {
     if (!p->holes || !matches(p, event, texts))
         return false;
     const char *piece = p->bytes;
     for (size_t i = 0; i <= p->holes; i++)
         piece += p->in[i];
-    if (tg_buf_reserve(out, event.len + TG_PATTERN_BYTES_MAX))
+    if (tg_buf_reserve(out, head.len + event.len + TG_PATTERN_BYTES_MAX))
         return true;
+    tg_buf_str(out, head);
     for (size_t i = 0; i < p->holes; i++) {
         tg_buf_add(out, piece, p->out[i]);
         tg_buf_str(out, texts[p->which[i]]);

@@ -19,7 +19,7 @@
 
 enum {
     TG_PATTERN_HOLES_MAX = 2,
-    TG_PATTERN_BYTES_MAX = 768     /* of event and frame together that are kept */
+    TG_PATTERN_BYTES_MAX = 512     /* of event and frame together that are kept */
 };
 
 /* A string that differs: what is between its quotes, in the event, and where
@@ -45,16 +45,17 @@ void tg_pattern_done(struct tg_pattern *p);
  * they keep differing: the 1st, 2nd, 4th, 8th ... of them. */
 bool tg_pattern_wants(struct tg_pattern *p);
 
-/* Learn from an event and its frame; holes in the event's order, at least one.
+/* Learn from an event and its frame, without the head that all frames have; holes in the event's order, at least one.
  * Forgets what it knew. What is too long, or when memory is short, is not
  * learned, and nothing is lost but time. */
 void tg_pattern_learn(struct tg_pattern *p, struct tg_str event, struct tg_str frame,
                       const struct tg_pattern_hole *holes, size_t count);
 
-/* Append the frame of an event that has the pattern; `texts` are its holes'
- * strings as they came, valid JSON text, none of them empty. False when it
- * has another. A frame that could not be written is for out->bad to tell. */
-bool tg_pattern_put(struct tg_pattern *p, struct tg_str event, struct tg_buf *out,
-                    struct tg_str texts[TG_PATTERN_HOLES_MAX]);
+/* Append the head and the frame of an event that has the pattern; `texts` are
+ * its holes' strings as they came, valid JSON text, none of them empty. False
+ * when it has another. A frame that could not be written is for out->bad to
+ * tell. */
+bool tg_pattern_put(const struct tg_pattern *p, struct tg_str event, struct tg_str head,
+                    struct tg_buf *out, struct tg_str texts[TG_PATTERN_HOLES_MAX]);
 
 #endif

@@ -261,6 +261,15 @@ TEST("reasoning comes as `reasoning`, whichever field held it")
                  "0 {'content':'c'}\n");
 }
 
+TEST("reasoning that is told in details alone is text too")
+{
+    check_chunks(DELTA("'reasoning_details':[{'type':'reasoning.text','text':'a'},{'text':'b'}]"),
+                 "0 {'content':'','reasoning':'ab','reasoning_details':"
+                 "[{'type':'reasoning.text','text':'a'},{'text':'b'}]}\n");
+    check_chunks(DELTA("'reasoning':'a','reasoning_details':[{'text':'a'}]"),
+                 "0 {'content':'','reasoning':'a','reasoning_details':[{'text':'a'}]}\n");
+}
+
 TEST("reasoning told in two fields comes once")
 {
     check_chunks(DELTA("'reasoning':'r','reasoning_content':'r'"),
@@ -481,6 +490,7 @@ TEST("a gateway's native reason goes on, and is believed where it tells of somet
         struct tg_answer *a = begin();
         struct tg_buf out = { 0 };
         CHECK_INT(tell(a, rows[i].event, &out), rows[i].err);
+        CHECK(tg_answer_facts(a)->has_finish == !rows[i].err);
         CHECK_STR(tg_answer_finish_reason(a), rows[i].finish);
         CHECK_STR(tg_answer_native_reason(a), rows[i].native);
         tg_buf_done(&out);
@@ -601,6 +611,23 @@ TEST("usage is found wherever a stream has it, and the last of each count wins")
     }
 }
 
+TEST("usage completed by whoever prices it is what the ending tells")
+{
+    struct tg_answer *a = begin();
+    struct tg_buf out = { 0 };
+
+    CHECK_INT(tell_all(a, TEXT("a") "\n" FINISH("stop"), &out), TG_OK);
+    CHECK(tg_answer_settle(a));
+    tg_answer_usage(a)->prompt = 5;
+    tg_answer_usage(a)->completion = 1;
+    tg_answer_usage(a)->total = 6;
+    CHECK_INT(tg_answer_finish(a, &cost, TG_STR(""), &out), TG_OK);
+    CHECK(strstr(tg_buf_cstr(&out),
+                 q("'usage':{'prompt_tokens':5,'completion_tokens':1,'total_tokens':6,")));
+    tg_buf_done(&out);
+    tg_answer_free(a);
+}
+
 TEST("a charge beside the usage is read and goes on")
 {
     struct tg_answer *a = begin();
@@ -635,6 +662,8 @@ TEST("an error inside a stream is told in the provider's words")
           "'tool_use_failed','status_code':400}}", TG_EPEER, 400, "m", "tool_use_failed" },
         { "an error event with an object of its own", "error", "{'type':'overloaded','message':"
           "'m'}", TG_EPEER, 0, "m", "overloaded" },
+        { "Groq, stopped early", "", "{'choices':[],'x_groq':{'id':'r','error':'out of capacity'}}",
+          TG_EPEER, 0, "out of capacity", "" },
         { "an error event in plain words", "error", "no more", TG_EPEER, 0, "no more", "" },
         { "Anthropic", "", "{'type':'error','error':{'type':'overloaded_error','message':"
           "'Overloaded'}}", TG_EPEER, 0, "Overloaded", "overloaded_error" },
@@ -661,6 +690,7 @@ TEST("an error inside a stream is told in the provider's words")
         CHECK_INT(tg_answer_event(a, &ev, &out), rows[i].err);
         CHECK_INT(out.len, 0);
         CHECK(tg_answer_facts(a)->has_error == (rows[i].err == TG_EPEER));
+        CHECK(!tg_answer_facts(a)->has_finish && !tg_answer_facts(a)->has_content);
         CHECK(!tg_answer_settle(a));
         if (rows[i].err == TG_EPEER) {
             CHECK_INT(tg_answer_told(a)->status, rows[i].status);

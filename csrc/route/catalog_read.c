@@ -22,7 +22,7 @@ struct reader {
     struct tg_index    ids;        /* of the batch */
     struct tg_model   *model;      /* being read */
     struct tg_json     model_id;   /* as written */
-    struct tg_json     pricing;    /* of the model */
+    bool               is_router;  /* the model's price is one's */
     struct tg_json     listed[TG_CATALOG_ENDPOINTS_MAX];     /* its endpoints */
     struct tg_str      strangers[STRANGERS_MAX];
     size_t             strangers_count;
@@ -98,7 +98,8 @@ static bool is_router_price(struct tg_json pricing)
     return is_negative(tg_json_get(pricing, "prompt"));
 }
 
-static void read_price(struct reader *r, struct tg_json v, struct tg_price *out)
+/* False, and *out as it was, when the price is a router's. */
+static bool read_price(struct reader *r, struct tg_json v, struct tg_price *out)
 {
     struct tg_price price = { 0 };
     const char *why = "not a price";
@@ -106,14 +107,17 @@ static void read_price(struct reader *r, struct tg_json v, struct tg_price *out)
 
     tg_reading_object(&r->in, v, "pricing");
     if (r->in.err || !is_given(v))
-        return;
+        return true;
     tg_err err = tg_price_read(&price, v, &r->c->arena, &why, &where);
+    if (err == TG_EINVAL && is_router_price(v))
+        return false;
     if (err == TG_ENOMEM)
         r->in.err = err;
     else if (err)
         tg_reading_complain(&r->in, where.at, "\"pricing\": %s", why);
     else
         *out = price;
+    return true;
 }
 
 /* ---- modalities ---- */
@@ -356,10 +360,11 @@ static void read_endpoint(struct reader *r, struct tg_json v)
         return;
     }
     gather(v, members);
-    struct tg_json pricing = is_given(members[PRICING]) ? members[PRICING] : r->pricing;
     *e = (struct tg_endpoint){ .raw = v, .price = r->model->price };
     e->provider = read_provider(r, v, members[PROVIDER]);
-    if (!e->provider || is_router_price(pricing)) {
+    bool has_price = is_given(members[PRICING]) ? read_price(r, members[PRICING], &e->price)
+                                                : !r->is_router;
+    if (!e->provider || !has_price) {
         r->batch->skipped++;
         return;
     }
@@ -367,7 +372,6 @@ static void read_endpoint(struct reader *r, struct tg_json v)
     read_limits(r, members, e);
     read_abilities(r, members, e);
     read_data_policy(r, members, e);
-    read_price(r, members[PRICING], &e->price);
     r->model->has_params |= is_given(members[SUPPORTED_PARAMETERS]);
     r->model->endpoints_count++;
 }
@@ -453,9 +457,7 @@ static void read_facts(struct reader *r, const struct tg_json *members, struct t
                    &m->max_completion_tokens);
     tg_reading_object(&r->in, alias, "alias_target");
     tg_reading_slug(&r->in, tg_json_get(alias, "slug"), "slug", TG_CATALOG_NAME_MAX, &m->alias);
-    r->pricing = members[PRICING];
-    if (!is_router_price(r->pricing))
-        read_price(r, r->pricing, &m->price);
+    r->is_router = !read_price(r, members[PRICING], &m->price);
 }
 
 static bool add_model(struct reader *r)

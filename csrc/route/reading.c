@@ -114,9 +114,14 @@ void tg_reading_name(struct tg_reading *r, struct tg_json v, const char *key, si
 
 static bool is_slug(struct tg_str s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.at[i] > '~' || strchr(" \"\\<>?#%{}|^`", s.at[i]))
+    static const bool others[256] = { ['.'] = true, ['/'] = true, [':'] = true, ['@'] = true,
+                                      ['_'] = true, ['~'] = true, ['+'] = true, ['-'] = true };
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i], lower = c | 0x20;
+        if ((c < '0' || c > '9') && (lower < 'a' || lower > 'z') && !others[c])
             return false;
+    }
     return true;
 }
 

@@ -50,8 +50,8 @@ void tg_reading_text(struct tg_reading *r, struct tg_json v, const char *key,
 void tg_reading_name(struct tg_reading *r, struct tg_json v, const char *key, size_t max,
                      struct tg_str *out);
 
-/* A name that clients write, too: printable ASCII without white space and
- * without what ends a string or a path segment early. */
+/* A name that clients write, too: letters, digits and ./:@_~+- only, which mean
+ * nothing else in a URL's path or a header. */
 void tg_reading_slug(struct tg_reading *r, struct tg_json v, const char *key, size_t max,
                      struct tg_str *out);
 

@@ -44,15 +44,18 @@ unsigned tg_word_edits(struct tg_str a, struct tg_str b)
 
     for (size_t i = 1; i <= a.len; i++) {
         size_t from = i > FAR ? i - FAR : 1, to = i + FAR < b.len ? i + FAR : b.len;
-        unsigned diagonal = row[from - 1];
+        unsigned diagonal = row[from - 1], nearest = FAR;
         row[from - 1] = from == 1 && i < FAR ? (unsigned char)i : FAR;
         for (size_t j = from; j <= to; j++) {
             unsigned above = row[j];
             unsigned changed = diagonal + (lower(a.at[i - 1]) != lower(b.at[j - 1]));
             unsigned edits = least(changed, above + 1, row[j - 1] + 1u);
             row[j] = (unsigned char)(edits < FAR ? edits : FAR);
+            nearest = row[j] < nearest ? row[j] : nearest;
             diagonal = above;
         }
+        if (nearest == FAR && row[from - 1] == FAR)
+            return FAR;
     }
     return row[b.len];
 }

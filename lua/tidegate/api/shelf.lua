@@ -15,23 +15,30 @@ local function set_of(list)
   return set
 end
 
+-- A price of a pricing object in dollars per million tokens, as filters have it.
+local function per_million(pricing, name)
+  local text = tostring(pricing[name] or 0):gsub('"', "")
+  return (tonumber(text) or 0) * 1e6
+end
+
 local function entry(catalog, i)
   local model = catalog:model(i)
   local shape = shapes.model(model)
-  local decoded = json.decode(json.encode(shape))
+  local architecture = json.decode(json.encode(shape.architecture))
   return {
-    index = i, model = model, shape = shape,
+    index = i, model = model,
+    -- Written once: a listing puts texts together.
+    shape = json.raw(json.encode(shape)),
     id = model.id, author = model.id:match("^([^/]*)/") or "",
     words = (model.id .. "\n" .. model.name):lower(),
-    created = tonumber(decoded.created) or 0,
-    context = tonumber(decoded.context_length) or 0,
-    arch = tostring(decoded.architecture.tokenizer):lower(),
-    inputs = set_of(decoded.architecture.input_modalities),
-    outputs = set_of(decoded.architecture.output_modalities),
-    parameters = set_of(decoded.supported_parameters),
-    -- Dollars per million tokens, as filters have them.
-    prompt = (tonumber(decoded.pricing.prompt) or 0) * 1e6,
-    completion = (tonumber(decoded.pricing.completion) or 0) * 1e6,
+    created = model.created,
+    context = tonumber(tostring(shape.context_length)) or 0,
+    arch = tostring(architecture.tokenizer):lower(),
+    inputs = set_of(architecture.input_modalities),
+    outputs = set_of(architecture.output_modalities),
+    parameters = set_of(model.parameters),
+    prompt = per_million(shape.pricing, "prompt"),
+    completion = per_million(shape.pricing, "completion"),
   }
 end
 

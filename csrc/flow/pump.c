@@ -240,11 +240,13 @@ static void read_events(struct tg_exchange *x, struct tg_str bytes)
         err = TG_ETOOBIG;
     if (f->content_events != content)
         tg_meter_content(&x->meter, now_of(x));
-    tell_progress(x);
-    if (f->has_terminal)
-        body_over(x, TG_OUT_TRUNCATED);
-    else if (err)
+    /* Content that comes together with an error is not worth a commit. */
+    if (!err || x->content_told)
+        tell_progress(x);
+    if (err)
         tell_fail(x, outcome_of_event(x, err));
+    else if (f->has_terminal)
+        body_over(x, TG_OUT_TRUNCATED);
 }
 
 static void read_whole(struct tg_exchange *x, struct tg_str bytes)

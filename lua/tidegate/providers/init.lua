@@ -4,8 +4,8 @@
 -- order in which they are listed.
 
 local SLUGS = {
-  "openai", "groq", "together", "fireworks", "deepinfra", "deepseek", "mistral", "xai", "cerebras",
-  "perplexity", "openrouter", "vllm", "llama-cpp", "ollama",
+  "openai", "anthropic", "google-ai-studio", "groq", "together", "fireworks", "deepinfra", "deepseek", "mistral",
+  "xai", "cerebras", "perplexity", "openrouter", "vllm", "llama-cpp", "ollama",
 }
 
 local providers = { slugs = SLUGS }

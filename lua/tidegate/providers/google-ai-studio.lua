@@ -1,0 +1,17 @@
+return {
+  slug = "google-ai-studio",
+  name = "Google AI Studio",
+  -- Its OpenAI-compatible endpoint; thought signatures need its own format.
+  wire = "openai-chat",
+  base_url = "https://generativelanguage.googleapis.com/v1beta/openai",
+  env = "GEMINI_API_KEY",
+  -- Trained on without billing; with billing kept for a while against abuse.
+  data_collection = "allow",
+  zdr = false,
+  about = {
+    privacy_policy_url = "https://policies.google.com/privacy",
+    terms_of_service_url = "https://ai.google.dev/gemini-api/terms",
+    status_page_url = "https://aistudio.google.com/status",
+    headquarters = "US",
+  },
+}

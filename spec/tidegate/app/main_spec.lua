@@ -1,6 +1,9 @@
 local main    = require "tidegate.app.main"
 local version = require "tidegate.base.version"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
+-- luacheck: push ignore 122
 -- Run a command line: status, what went to stdout, what went to stderr.
 local function run(...)
   local out, err, stdout, stderr = {}, {}, io.stdout, io.stderr
@@ -16,6 +19,7 @@ local function run(...)
   assert(ok, status)
   return status, table.concat(out), table.concat(err)
 end
+-- luacheck: pop
 
 local function with_file(text, fn)
   local path = os.tmpname()
@@ -117,7 +121,7 @@ describe("tidegate", function()
       local status, out, err
       local words = { ... }
       with_file(REQUEST:format(more), function(path)
-        status, out, err = run("explain", "examples/demo.lua", "--request", path, (unpack or table.unpack)(words))
+        status, out, err = run("explain", "examples/demo.lua", "--request", path, unpack(words))
       end)
       return status, out, err
     end

@@ -1,18 +1,25 @@
 /* upstream.c -- the provider that benchmarks run against: fast and dumb.
  *
- *     upstream PORT [--events N] [--pause-ms MS] [--event-bytes N]
+ *     upstream PORT
  *
- * One thread, epoll, keep-alive. A POST whose body holds "stream":true gets N
- * chunked server-sent events, one a pause (0: all at once), each with the time
- * it was sent in nanoseconds ("t":...); any other gets a chat completion of
- * about 1.5 KB. Prints "ready" when it listens. */
+ * One thread, epoll, keep-alive. A POST whose body holds "stream":true gets
+ * server-sent events, each in a chunk of its own and with the time it was sent
+ * in nanoseconds ("t=..."); how many, how far apart and how large is written in
+ * the request, where every proxy passes it on:
+ *
+ *     "max_tokens":200, "metadata":{"pause_ms":"5","event_bytes":"250"}
+ *
+ * The first event leaves together with the head, the others one a pause; with a
+ * pause of 0 as fast as the reader takes them. Any other request gets a chat
+ * completion of 1.6 KB. Prints "ready" when it listens. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +29,40 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_BYTES = 256 * 1024, TICK_MS = 1, WHEEL = 4096, EVENTS = 512 };
+enum {
+    IN_BYTES = 256 * 1024,         /* a request, head and body */
+    BATCH_BYTES = 16 * 1024,       /* written at once when there is no pause */
+    EVENT_MAX = 4096,
+    WHEEL = 4096,                  /* slots of 1 ms */
+    EVENTS = 512
+};
 
 struct conn {
     int fd;
-    size_t len;
-    long left;                     /* events still to send; 0: none */
-    bool open;
+    bool open, is_waiting;         /* is_waiting: in the wheel */
+    size_t len;                    /* bytes in `in` */
+    long left, owed;               /* events to send; of them, due already */
+    uint64_t due_ms;
+    int pause_ms, event_bytes;
+    char *out;                     /* what the kernel did not take */
+    size_t out_at, out_len;
     struct conn *next;             /* in its slot of the wheel */
-    char *in;
+    char in[IN_BYTES];
 };
 
-static int ep, events = 200, pause_ms = 5, event_bytes = 250;
 static struct conn *wheel[WHEEL];
 static uint64_t wheel_ms;
-static char answer[4096];
-static size_t answer_len;
+static char answer[4096], ending[2048];
+static size_t answer_len, ending_len;
+
+static const char sse_head[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/* Everything of an event but its padding; the time is patched in. */
+#define EVENT_BEFORE "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000," \
+                     "\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"t="
+#define EVENT_AFTER  "\"},\"finish_reason\":null}]}\n\n"
+enum { TIME_DIGITS = 20 };
 
 static uint64_t now_ns(void)
 {
@@ -60,151 +85,242 @@ static void make_answer(void)
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n, body);
 }
 
-static void send_all(struct conn *c, const char *p, size_t n)
+static size_t put_chunk(char *at, const char *data)
 {
-    while (n) {
-        ssize_t put = send(c->fd, p, n, MSG_NOSIGNAL);
-        if (put < 0 && errno == EAGAIN)
-            continue;              /* loopback buffers are large; rare */
-        if (put < 0)
-            return;
-        p += put;
-        n -= (size_t)put;
+    return (size_t)sprintf(at, "%zx\r\n%s\r\n", strlen(data), data);
+}
+
+static void make_ending(void)
+{
+    char *at = ending;
+    at += put_chunk(at, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
+        "\"created\":1700000000,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{},"
+        "\"finish_reason\":\"stop\"}]}\n\n");
+    at += put_chunk(at, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
+        "\"created\":1700000000,\"model\":\"up\",\"choices\":[],\"usage\":"
+        "{\"prompt_tokens\":200,\"completion_tokens\":200,\"total_tokens\":400}}\n\n");
+    at += put_chunk(at, "data: [DONE]\n\n");
+    at += sprintf(at, "0\r\n\r\n");
+    ending_len = (size_t)(at - ending);
+}
+
+/* One event of `bytes` as a chunk; returns its length on the wire. */
+static size_t put_event(char *at, int bytes)
+{
+    int bare = (int)sizeof EVENT_BEFORE - 1 + TIME_DIGITS + (int)sizeof EVENT_AFTER - 1;
+    int pad = bytes > bare ? bytes - bare : 0;
+    char *p = at + sprintf(at, "%x\r\n", (unsigned)(bare + pad));
+    uint64_t t = now_ns();
+
+    p = mempcpy(p, EVENT_BEFORE, sizeof EVENT_BEFORE - 1);
+    for (int i = TIME_DIGITS - 1; i >= 0; i--, t /= 10)
+        p[i] = (char)('0' + t % 10);
+    p += TIME_DIGITS;
+    memset(p, 'w', (size_t)pad);
+    p = mempcpy(p + pad, EVENT_AFTER, sizeof EVENT_AFTER - 1);
+    p = mempcpy(p, "\r\n", 2);
+    return (size_t)(p - at);
+}
+
+/* Send, and keep what does not go. False when the peer left. */
+static bool put(struct conn *c, const char *p, size_t n)
+{
+    ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+
+    if (sent < 0 && errno != EAGAIN)
+        return false;
+    if (sent < 0)
+        sent = 0;
+    if ((size_t)sent == n)
+        return true;
+    c->out_len = n - (size_t)sent;
+    c->out = malloc(c->out_len);
+    c->out_at = 0;
+    memcpy(c->out, p + sent, c->out_len);
+    return true;
+}
+
+/* What was kept; true when nothing is left of it. */
+static bool put_kept(struct conn *c)
+{
+    if (!c->out)
+        return true;
+    ssize_t sent = send(c->fd, c->out + c->out_at, c->out_len - c->out_at, MSG_NOSIGNAL);
+    if (sent > 0)
+        c->out_at += (size_t)sent;
+    if (c->out_at < c->out_len)
+        return false;
+    free(c->out);
+    c->out = NULL;
+    return true;
+}
+
+/* Send the events that are owed, behind `lead`, until the kernel is full. */
+static void send_owed(struct conn *c, const char *lead, size_t lead_len)
+{
+    char batch[BATCH_BYTES + EVENT_MAX + sizeof ending];
+
+    if (!put_kept(c))
+        return;
+    memcpy(batch, lead, lead_len);
+    while (c->owed && !c->out) {
+        size_t n = lead_len;
+        while (c->owed && n < BATCH_BYTES) {
+            n += put_event(batch + n, c->event_bytes);
+            c->owed--;
+            c->left--;
+        }
+        if (!c->left)
+            n += (size_t)((char *)mempcpy(batch + n, ending, ending_len) - (batch + n));
+        lead_len = 0;
+        if (!put(c, batch, n))
+            c->owed = c->left = 0;
     }
 }
 
-static size_t put_event(char *at, const char *data)
+static void wait_for(struct conn *c, uint64_t due_ms)
 {
-    return (size_t)sprintf(at, "%zx\r\ndata: %s\n\n\r\n", strlen(data) + 8, data);
+    c->due_ms = due_ms;
+    c->is_waiting = true;
+    c->next = wheel[due_ms % WHEEL];
+    wheel[due_ms % WHEEL] = c;
 }
 
-static void send_event(struct conn *c)
+static void turn_slot(struct conn *c, uint64_t now_ms)
 {
-    char data[4096], out[8192], pad[2048];
-    int fill = event_bytes - 190;
-    size_t n;
-
-    if (fill < 1)
-        fill = 1;
-    if (fill > (int)sizeof pad - 1)
-        fill = sizeof pad - 1;
-    memset(pad, 'w', (size_t)fill);
-    pad[fill] = '\0';
-    snprintf(data, sizeof data,
-        "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-        "\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"t=%020llu %s\"},"
-        "\"finish_reason\":null}]}", (unsigned long long)now_ns(), pad);
-    n = put_event(out, data);
-    if (--c->left == 0) {
-        n += put_event(out + n, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
-                       "\"created\":1700000000,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{},"
-                       "\"finish_reason\":\"stop\"}]}");
-        n += put_event(out + n, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","
-                       "\"created\":1700000000,\"model\":\"up\",\"choices\":[],\"usage\":"
-                       "{\"prompt_tokens\":200,\"completion_tokens\":200,\"total_tokens\":400}}");
-        n += put_event(out + n, "[DONE]");
-        n += (size_t)sprintf(out + n, "0\r\n\r\n");
+    while (c) {
+        struct conn *next = c->next;
+        c->is_waiting = false;
+        if (!c->open) {
+            free(c->out);
+            free(c);
+        } else if (c->due_ms > now_ms) {
+            wait_for(c, c->due_ms);            /* a later round of the wheel */
+        } else if (c->owed < c->left) {
+            c->owed++;
+            send_owed(c, "", 0);
+            if (c->owed < c->left)
+                wait_for(c, c->due_ms + (uint64_t)c->pause_ms);
+        }
+        c = next;
     }
-    send_all(c, out, n);
-}
-
-static void schedule(struct conn *c)
-{
-    uint64_t at = wheel_ms + (uint64_t)(pause_ms ? pause_ms : 1);
-    c->next = wheel[at % WHEEL];
-    wheel[at % WHEEL] = c;
-}
-
-static void free_conn(struct conn *c)
-{
-    free(c->in);
-    free(c);
 }
 
 static void turn_wheel(void)
 {
-    uint64_t now = now_ns() / 1000000;
-    while (wheel_ms < now) {
+    uint64_t now_ms = now_ns() / 1000000;
+    while (wheel_ms < now_ms) {
         wheel_ms++;
         struct conn *c = wheel[wheel_ms % WHEEL];
         wheel[wheel_ms % WHEEL] = NULL;
-        while (c) {
-            struct conn *next = c->next;
-            if (!c->open) {
-                free_conn(c);
-            } else {
-                send_event(c);
-                if (c->left)
-                    schedule(c);
-            }
-            c = next;
-        }
+        turn_slot(c, wheel_ms);
     }
+}
+
+/* The number behind `name` in the body, in quotes or not. */
+static long number(const char *body, size_t n, const char *name, long otherwise)
+{
+    char *at = memmem(body, n, name, strlen(name));
+    if (!at)
+        return otherwise;
+    at += strlen(name);
+    at += strspn(at, "\": ");
+    return strtol(at, NULL, 10);
 }
 
 static void serve(struct conn *c, const char *body, size_t n)
 {
-    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                               "Transfer-Encoding: chunked\r\n\r\n";
     if (!memmem(body, n, "\"stream\":true", 13) && !memmem(body, n, "\"stream\": true", 14)) {
-        send_all(c, answer, answer_len);
+        put(c, answer, answer_len);
         return;
     }
-    send_all(c, head, sizeof head - 1);
-    c->left = events;
-    if (pause_ms)
-        schedule(c);
-    else
-        while (c->left)
-            send_event(c);
+    c->left = number(body, n, "max_tokens", 200);
+    c->pause_ms = (int)number(body, n, "pause_ms", 5);
+    c->event_bytes = (int)number(body, n, "event_bytes", 250);
+    if (c->event_bytes > EVENT_MAX - 64)
+        c->event_bytes = EVENT_MAX - 64;
+    c->owed = c->pause_ms ? 1 : c->left;
+    send_owed(c, sse_head, sizeof sse_head - 1);
+    if (c->owed < c->left && !c->is_waiting)
+        wait_for(c, now_ns() / 1000000 + (uint64_t)c->pause_ms);
 }
 
-static void read_conn(struct conn *c)
+/* Take whole requests out of what was read. */
+static void take_requests(struct conn *c)
 {
+    char *end;
+
+    while ((end = memmem(c->in, c->len, "\r\n\r\n", 4))) {
+        size_t head = (size_t)(end - c->in) + 4, body = 0;
+        *end = '\0';
+        char *length = strcasestr(c->in, "\r\ncontent-length:");
+        *end = '\r';
+        if (length)
+            body = strtoul(length + 17, NULL, 10);
+        if (c->len < head + body)
+            return;
+        serve(c, c->in + head, body);
+        memmove(c->in, c->in + head + body, c->len - head - body);
+        c->len -= head + body;
+    }
+}
+
+static void close_conn(struct conn *c)
+{
+    close(c->fd);
+    c->open = false;
+    if (c->is_waiting)
+        return;                    /* its slot of the wheel frees it */
+    free(c->out);
+    free(c);
+}
+
+static void on_event(struct conn *c, uint32_t what)
+{
+    if (what & EPOLLOUT && c->owed)
+        send_owed(c, "", 0);
+    else if (what & EPOLLOUT)
+        put_kept(c);
     for (;;) {
-        ssize_t n = recv(c->fd, c->in + c->len, IN_BYTES - c->len, 0);
+        size_t room = IN_BYTES - c->len;
+        ssize_t n = room ? recv(c->fd, c->in + c->len, room, 0) : 0;
         if (n < 0 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            close(c->fd);
-            c->open = false;
-            if (!c->left)
-                free_conn(c);
+            close_conn(c);
             return;
         }
         c->len += (size_t)n;
-        for (;;) {
-            char *end = memmem(c->in, c->len, "\r\n\r\n", 4);
-            if (!end)
-                break;
-            size_t head = (size_t)(end - c->in) + 4, body = 0;
-            *end = '\0';
-            char *length = strcasestr(c->in, "\r\ncontent-length:");
-            *end = '\r';
-            if (length)
-                body = strtoul(length + 17, NULL, 10);
-            if (c->len < head + body)
-                break;
-            serve(c, c->in + head, body);
-            memmove(c->in, c->in + head + body, c->len - head - body);
-            c->len -= head + body;
-        }
+        take_requests(c);
+        /* Edge-triggered: what comes after a short read is told anew. */
+        if ((size_t)n < room && !(what & (EPOLLRDHUP | EPOLLHUP)))
+            return;
+    }
+}
+
+static void accept_all(int ep, int listener)
+{
+    int fd, one = 1;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        struct conn *c = malloc(sizeof *c);
+        memset(c, 0, offsetof(struct conn, in));
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        c->fd = fd;
+        c->open = true;
+        struct epoll_event add = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
+        epoll_ctl(ep, EPOLL_CTL_ADD, fd, &add);
     }
 }
 
 int main(int argc, char **argv)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
 
-    if (argc < 2)
+    if (argc != 2)
         return 2;
     a.sin_port = htons((uint16_t)atoi(argv[1]));
-    for (int i = 2; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--events")) events = atoi(argv[i + 1]);
-        if (!strcmp(argv[i], "--pause-ms")) pause_ms = atoi(argv[i + 1]);
-        if (!strcmp(argv[i], "--event-bytes")) event_bytes = atoi(argv[i + 1]);
-    }
     signal(SIGPIPE, SIG_IGN);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 4096)) {
@@ -212,7 +328,7 @@ int main(int argc, char **argv)
         return 1;
     }
     make_answer();
-    ep = epoll_create1(0);
+    make_ending();
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
     epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev);
     wheel_ms = now_ns() / 1000000;
@@ -220,22 +336,12 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (;;) {
         struct epoll_event got[EVENTS];
-        int n = epoll_wait(ep, got, EVENTS, TICK_MS);
+        int n = epoll_wait(ep, got, EVENTS, 1);
         for (int i = 0; i < n; i++) {
-            if (got[i].data.ptr) {
-                read_conn(got[i].data.ptr);
-                continue;
-            }
-            int fd;
-            while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-                struct conn *c = calloc(1, sizeof *c);
-                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-                c->fd = fd;
-                c->open = true;
-                c->in = malloc(IN_BYTES);
-                struct epoll_event add = { .events = EPOLLIN | EPOLLET, .data.ptr = c };
-                epoll_ctl(ep, EPOLL_CTL_ADD, fd, &add);
-            }
+            if (got[i].data.ptr)
+                on_event(got[i].data.ptr, got[i].events);
+            else
+                accept_all(ep, listener);
         }
         turn_wheel();
     }

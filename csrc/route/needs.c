@@ -87,40 +87,36 @@ static tg_err read_json(struct reader *r, struct tg_str text)
     return TG_OK;
 }
 
-/* A member's name, and its hash so that many are compared quickly. */
-struct name {
-    struct tg_str text;
-    uint64_t      hash;
-};
-
-/* The last reader of a key that stands twice would not be us. */
-static tg_err check_twice(struct reader *r, struct name *names, size_t i)
+/* A known key may stand once: of two, the provider might read the other. What
+ * is not read here passes as often as it came. */
+static tg_err note_member(struct reader *r, size_t i)
 {
-    names[i].hash = tg_hash_stable(names[i].text);
-    for (size_t k = 0; k < i; k++)
-        if (names[k].hash == names[i].hash && tg_str_eq(names[k].text, names[i].text))
-            return tg_refuse(&r->no, "'%.*s' stands in the body twice", TG_SHOWN(names[i].text));
+    struct tg_needs *n = r->n;
+    struct tg_str name;
+
+    tg_err err = tg_text_of_key(n->members[i].key, r->no.arena, &name);
+    if (err)
+        return err;
+    int field = tg_word_find(fields, TG_WORDS(fields), name);
+    n->fields[i] = (uint8_t)(field < 0 ? TG_FIELD_OTHER : field);
+    if (field < 0)
+        return TG_OK;
+    if (r->at[field].kind != TG_JSON_NONE)
+        return tg_refuse(&r->no, "'%.*s' stands in the body twice", TG_SHOWN(name));
+    r->at[field] = n->members[i].value;
     return TG_OK;
 }
 
 static tg_err read_members(struct reader *r)
 {
     struct tg_needs *n = r->n;
-    struct name names[TG_NEEDS_MEMBERS_MAX];
+    tg_err err = TG_OK;
 
     if (tg_json_members(n->body, n->members, TG_NEEDS_MEMBERS_MAX, &n->members_count))
         return tg_refuse(&r->no, "The body has more than %d members", TG_NEEDS_MEMBERS_MAX);
-    for (size_t i = 0; i < n->members_count; i++) {
-        tg_err err = tg_text_of_key(n->members[i].key, r->no.arena, &names[i].text);
-        if (!err)
-            err = check_twice(r, names, i);
-        if (err)
-            return err;
-        int field = tg_word_find(fields, TG_WORDS(fields), names[i].text);
-        n->fields[i] = (uint8_t)(field < 0 ? TG_FIELD_OTHER : field);
-        r->at[n->fields[i]] = n->members[i].value;
-    }
-    return TG_OK;
+    for (size_t i = 0; !err && i < n->members_count; i++)
+        err = note_member(r, i);
+    return err;
 }
 
 /* ---- what the members say ---- */

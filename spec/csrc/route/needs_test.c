@@ -106,8 +106,7 @@ TEST("what cannot be a request is refused with the place")
         { "{'model':'openai/gpt-4o','model':'meta/llama'}", "'model' stands in the body twice" },
         { "{'model':'openai/gpt-4o','mod\\u0065l':'meta/llama'}",
           "'model' stands in the body twice" },
-        { "{'x':1,'y':2,'x':1}", "'x' stands in the body twice" },
-        { "{'x\\'y':1,'x\\u0022y':1}", "'x\"y' stands in the body twice" },
+        { "{'seed':1,'y':2,'seed':1}", "'seed' stands in the body twice" },
         { "{'model':'openai/gpt-4o'}", "Input required: specify 'prompt' or 'messages'" },
         { "{'model':'openai/gpt-4o','messages':null}",
           "Input required: specify 'prompt' or 'messages'" },
@@ -156,6 +155,8 @@ TEST("each member's type and range are the contract's, and the refusal names it"
         { "'top_k':-2", "'top_k' must be a whole number from -1 on, not -2" },
         { "'frequency_penalty':3", "'frequency_penalty' must be a number from -2 to 2, not 3" },
         { "'seed':1.5", "'seed' must be a whole number, not 1.5" },
+        { "'seed':12345678901234567890.5",
+          "'seed' must be a whole number, not 12345678901234567890.5" },
         { "'top_logprobs':21", "'top_logprobs' must be a whole number from 0 to 20, not 21" },
         { "'n':17", "'n' must be a whole number from 1 to 16, not 17" },
         { "'logit_bias':[]", "'logit_bias' must be an object, not []" },
@@ -197,7 +198,7 @@ TEST("null is absent, members nobody knows pass, and edges of ranges are good")
     CHECK_INT(n.params, 0);
     CHECK_INT(n.max_tokens, -1);
     read_good(BODY(",'temperature':2,'top_p':0,'top_k':-1,'max_tokens':1e1,"
-                   "'seed':-9007199254740993,'n':16,'plugins':[7],'debug':{'x':[{}]},"
+                   "'seed':-12345678901234567890,'n':16,'plugins':[7],'debug':{'x':[{}]},"
                    "'transforms':'any','preset':'p','trace':1,'usage':{}"));
     CHECK_INT(n.max_tokens, 10);
     end();
@@ -905,9 +906,10 @@ TEST("only the model's name changes in what a provider is sent")
 {
     begin();
     read_good("{ 'messages' :[{'role':'user','content':'h\\u0069'}],\n\t'x': 12345678901234567890,"
+              "'twice':1,'twice':[],"
               "'model':'openai/gpt-4o:nitro' , 'seed':1e0,'nested':{'model':'x','provider':[ ]} }");
     CHECK_SENT(0, "{ 'messages' :[{'role':'user','content':'h\\u0069'}],\n\t"
-              "'x': 12345678901234567890,"
+              "'x': 12345678901234567890,'twice':1,'twice':[],"
               "'model':'gpt-4o' , 'seed':1e0,'nested':{'model':'x','provider':[ ]} }");
     CHECK_INT(dropped, 0);
     end();

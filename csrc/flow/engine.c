@@ -331,6 +331,23 @@ static void yield_probes(struct tg_plan *p, uint64_t now_ms)
     }
 }
 
+/* There are no policies yet, so none has this name. */
+static tg_err refuse_policy(const struct tg_needs *n, struct tg_arena *arena,
+                            struct tg_fault *fault)
+{
+    struct tg_buf b = { 0 };
+
+    if (!n->policy.len)
+        return TG_OK;
+    tg_buf_z(&b, "there is no policy '");
+    tg_buf_str(&b, n->policy);
+    tg_buf_z(&b, "'");
+    *fault = tg_fault_make(TG_FAULT_INVALID_REQUEST, NULL);
+    fault->message = tg_arena_copy(arena, tg_buf_view(&b));
+    tg_buf_done(&b);
+    return TG_EINVAL;
+}
+
 /* Read the needs and make the plan; false when the client is to be told why not. */
 static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1_head *head,
                    struct tg_fault *fault)
@@ -340,6 +357,8 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
     tg_err err = tg_needs_read(&d->needs, api, tg_buf_view(&x->body), head, x->config->catalog,
                                (int64_t)(x->began_wall_ms / 1000), seed, &d->arena, fault);
 
+    if (!err)
+        err = refuse_policy(&d->needs, &d->arena, fault);
     if (!err) {
         x->wants_metadata = d->needs.wants_metadata;
         err = tg_plan_make(&d->plan, &d->needs, x->config->live, x->began_ms, &d->arena, fault);

@@ -57,13 +57,14 @@ static void complete_usage(struct tg_exchange *x)
         u->doubtful = true;
     }
     if (x->api == TG_API_EMBEDDINGS) {
-        u->completion = u->completion > 0 ? u->completion : 0;
+        u->completion = -1;                        /* vectors are no tokens */
+        u->total = u->prompt;
     } else if (u->completion < 0 || (u->completion == 0 && completion > 0)) {
         u->completion = completion;
         u->doubtful = true;
     }
     u->seen = true;
-    if (u->total < u->prompt + u->completion)
+    if (u->completion >= 0 && u->total < u->prompt + u->completion)
         u->total = u->prompt + u->completion;
 }
 
@@ -108,7 +109,8 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
     tg_log_int(&l, "total_ms", (int64_t)(now_ms - x->began_ms));
     if (f && f->usage.seen) {
         tg_log_int(&l, "prompt_tokens", f->usage.prompt);
-        tg_log_int(&l, "completion_tokens", f->usage.completion);
+        if (f->usage.completion >= 0)
+            tg_log_int(&l, "completion_tokens", f->usage.completion);
         tg_log_int(&l, "cached_tokens", f->usage.cached > 0 ? f->usage.cached : 0);
         tg_log_int(&l, "cost_nano", x->cost.total);
         if (f->usage.doubtful)

@@ -5,10 +5,20 @@ local shelf = require "tidegate.api.shelf"
 
 local model = {}
 
+-- Suffixes that say how to route and not which model it is. The others are
+-- part of an entry's own name, and without that entry there is no such model.
+local ROUTING = { nitro = true, floor = true, exacto = true, online = true }
+local CATALOG = { free = true, batch = true, thinking = true, extended = true }
+
 --- The place of a model in the catalogue.
+-- @treturn ?number
+-- @treturn ?number  of the model of which this is a variant that does not exist
 function model.find(catalog, author, slug)
-  local id = author .. "/" .. slug
-  return catalog:find(id) or catalog:find((id:gsub(":[^:/]*$", "")))
+  local name = slug:gsub(":([^:]*)", function(suffix) return ROUTING[suffix] and "" or nil end)
+  local at = catalog:find(author .. "/" .. slug) or catalog:find(author .. "/" .. name)
+  if at then return at end
+  local base, variant = name:match("^(.+):([^:]*)$")
+  return nil, CATALOG[variant] and catalog:find(author .. "/" .. base)
 end
 
 function model.answer(request, _, author, slug)

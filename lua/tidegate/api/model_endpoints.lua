@@ -8,7 +8,10 @@ local shelf  = require "tidegate.api.shelf"
 local model_endpoints = { is_live = true }
 
 function model_endpoints.answer(request, _, author, slug)
-  local at = model.find(request.catalog, author, slug)
+  local at, variant_of = model.find(request.catalog, author, slug)
+  if variant_of then
+    return { data = shapes.model_of_endpoints(shelf.of(request.catalog)[variant_of].model, core.json.array()) }
+  end
   if not at then return nil, ("Model %s/%s not found"):format(author, slug), 404 end
   local found = shelf.of(request.catalog)[at].model
   local live, is_known = request.catalog:live(at), request.is_open or request.key ~= nil

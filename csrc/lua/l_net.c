@@ -128,8 +128,10 @@ static int wait_for(lua_State *L, struct thing *t, struct wait *w, double second
         return luaL_error(L, "only inside a task");
     w->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     w->task = L;
+    /* Rounded up from nanoseconds: nobody wakes too early. */
     if (seconds >= 0)
-        tg_loop_at(t->net->loop, &w->timer, tg_clock_ms() + (uint64_t)(seconds * 1000 + 0.999));
+        tg_loop_at(t->net->loop, &w->timer,
+                   (tg_clock_ns() + (uint64_t)(seconds * 1e9) + 999999) / 1000000);
     return lua_yield(L, 0);
 }
 

@@ -1,24 +1,34 @@
---- GET /model/{author}/{slug}: one model, by id, canonical slug or alias; routing
--- suffixes such as :nitro are taken off.
+--- GET /model/{author}/{slug}: one model, by id, canonical slug or alias.
+--
+-- Routing suffixes such as :nitro say nothing about which model it is and are
+-- taken off; a catalogue variant such as :free is part of its name (contract 6.7).
 
 local shelf = require "tidegate.api.shelf"
 
 local model = {}
 
--- Suffixes that say how to route and not which model it is. The others are
--- part of an entry's own name, and without that entry there is no such model.
 local ROUTING = { nitro = true, floor = true, exacto = true, online = true }
-local CATALOG = { free = true, batch = true, thinking = true, extended = true }
+local VARIANTS = { free = true, batch = true, thinking = true, extended = true }
 
 --- The place of a model in the catalogue.
 -- @treturn ?number
--- @treturn ?number  of the model of which this is a variant that does not exist
+-- @treturn ?number  when a catalogue variant is missing: the place of the model
+--   that it would be a variant of
 function model.find(catalog, author, slug)
-  local name = slug:gsub(":([^:]*)", function(suffix) return ROUTING[suffix] and "" or nil end)
-  local at = catalog:find(author .. "/" .. slug) or catalog:find(author .. "/" .. name)
+  local id = author .. "/" .. slug
+  local at = catalog:find(id)
   if at then return at end
-  local base, variant = name:match("^(.+):([^:]*)$")
-  return nil, CATALOG[variant] and catalog:find(author .. "/" .. base)
+  local base = id:match("^[^:]*")
+  local name, is_known = base, true
+  for suffix in id:sub(#base + 1):gmatch(":([^:]*)") do
+    if VARIANTS[suffix] then
+      name = name .. ":" .. suffix
+    elseif not ROUTING[suffix] then
+      is_known = false
+    end
+  end
+  if not is_known then return nil end
+  return catalog:find(name), name ~= base and catalog:find(base) or nil
 end
 
 function model.answer(request, _, author, slug)

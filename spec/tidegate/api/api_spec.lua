@@ -148,11 +148,17 @@ describe("tidegate.api", function()
   end)
 
   describe("GET /model", function()
-    for _, id in ipairs { "openai/gpt-x", "openai/gpt-x-2026", "openai/gpt-x:nitro", "openai%2Fgpt-x/x" } do
-      it("finds or misses " .. id, function()
+    for _, id in ipairs { "openai/gpt-x", "openai/gpt-x-2026", "openai/gpt-x:nitro", "openai/gpt-x:floor:exacto" } do
+      it("finds " .. id, function()
         local status, body = ask("/model/" .. id)
-        assert.equal(id:find("%", 1, true) and 404 or 200, status)
-        if status == 200 then assert.equal("openai/gpt-x", body.data.id) end
+        assert.equal(200, status)
+        assert.equal("openai/gpt-x", body.data.id)
+      end)
+    end
+
+    for _, id in ipairs { "openai/gpt-y", "openai/gpt-x:free", "openai/gpt-x:fast", "openai%2Fgpt-x/x" } do
+      it("does not find " .. id, function()
+        assert.equal(404, (ask("/model/" .. id)))
       end)
     end
   end)
@@ -187,6 +193,14 @@ describe("tidegate.api", function()
     it("is [] for a model that nobody serves", function()
       local _, _, _, text = ask "/models/nobody/none/endpoints"
       assert.truthy(text:find('"endpoints":[]', 1, true))
+    end)
+
+    it("is [] for a variant that there is not", function()
+      local status, body = ask "/models/openai/gpt-x:free/endpoints"
+      assert.equal(200, status)
+      assert.equal(0, #body.data.endpoints)
+      assert.equal(2, #select(2, ask "/models/openai/gpt-x:nitro/endpoints").data.endpoints)
+      assert.equal(404, (ask "/models/openai/gpt-x:fast/endpoints"))
     end)
 
     it("is a 404 for a model that is not there", function()

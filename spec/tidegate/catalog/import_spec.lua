@@ -131,6 +131,7 @@ end)
 
 describe("real lists", function()
   local data = os.getenv "TIDEGATE_TEST_DATA"
+  if data == "" then data = nil end
 
   local function decoded(path)
     local value = json.decode((assert(core.read_file(data .. "/catalogs/" .. path))))

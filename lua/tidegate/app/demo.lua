@@ -34,14 +34,13 @@ function demo.greeting(listen)
 No configuration and no provider keys: this is the demo. Four simulated providers
 of different price, speed and reliability are behind the gateway. Try
 
-  curl http://%s/api/v1/chat/completions -H 'Content-Type: application/json' \
-    -H 'X-OpenRouter-Metadata: enabled' -d '{"model": "demo/tide-large", "stream": true,
-    "messages": [{"role": "user", "content": "Hello, moon."}]}'
+  curl -N http://%s/api/v1/chat/completions -d '{"model": "demo/tide-large", "stream": true, "messages": [{"role": "user", "content": "Hello, moon."}]}'
   curl http://%s/api/v1/models/demo/tide-large/endpoints
 
 Other models: demo/tide-large:nitro (fastest first), demo/tide-large:floor (cheapest
 first), demo/tide-small. Set OPENAI_API_KEY, GROQ_API_KEY, ... for real ones, or
-write a tidegate.lua: docs/configuration.md.
+write a tidegate.lua: docs/configuration.md. With -H 'X-OpenRouter-Metadata: enabled'
+the answer says which endpoints there were and why this one.
 
 ]]):format(listen, listen)
 end

@@ -161,13 +161,13 @@ function gateway.start(options)
   return self
 end
 
---- What it logged so far.
+--- What it logged so far. Lines of one turn of its loop are written together
+-- at the end of it, so the last may be a moment behind the answer.
 function Gateway:log()
-  while self.process:read(0.05) do
+  repeat
     local before = #self.process.printed
     self.process:read(0.05)
-    if #self.process.printed == before then break end
-  end
+  until #self.process.printed == before
   return self.process.printed
 end
 

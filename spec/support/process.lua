@@ -3,22 +3,18 @@
 local ffi = require "ffi"
 
 ffi.cdef [[
-int pipe(int fds[2]);
 int fork(void);
+int open(const char *path, int flags, ...);
 int execvp(const char *file, char *const argv[]);
 int dup2(int from, int to);
 int close(int fd);
-long read(int fd, void *at, size_t n);
 int kill(int pid, int sig);
 int waitpid(int pid, int *status, int options);
 int setenv(const char *name, const char *value, int overwrite);
 int unsetenv(const char *name);
 int chdir(const char *path);
-int fcntl(int fd, int cmd, ...);
 int usleep(unsigned int us);
 void _exit(int status);
-struct tg_spec_pollfd { int fd; short events; short revents; };
-int poll(struct tg_spec_pollfd *fds, unsigned long n, int timeout);
 struct tg_spec_sockaddr { uint16_t family, port; uint32_t address; char zero[8]; };
 int socket(int domain, int type, int protocol);
 int bind(int fd, const struct tg_spec_sockaddr *at, unsigned bytes);
@@ -32,15 +28,16 @@ local process = {}
 local Process = {}
 Process.__index = Process
 
-local WNOHANG, POLLIN = 1, 1
+local WNOHANG, WRONLY_APPEND = 1, 1 + 1024
 process.TERM, process.KILL, process.HUP, process.INT = 15, 9, 1, 2
 
---- Start a program; its stdout and stderr come through one pipe.
+--- Start a program; its stdout and stderr go to one file, which never fills up
+-- while nobody looks, as a pipe would.
 -- @tparam table argv  program and arguments
 -- @tparam ?table env  variables to set; false unsets
 function process.start(argv, env)
-  local fds = ffi.new("int[2]")
-  assert(C.pipe(fds) == 0)
+  local path = os.tmpname()
+  local out = assert(io.open(path, "rb"))
   local args = ffi.new("char *[?]", #argv + 1)
   local keep = {}
   for i, a in ipairs(argv) do
@@ -49,9 +46,10 @@ function process.start(argv, env)
   end
   local pid = C.fork()
   if pid == 0 then
-    C.dup2(fds[1], 1)
-    C.dup2(fds[1], 2)
-    for fd = 3, 255 do C.close(fd) end
+    local fd = C.open(path, WRONLY_APPEND)
+    C.dup2(fd, 1)
+    C.dup2(fd, 2)
+    for other = 3, 255 do C.close(other) end
     for name, value in pairs(env or {}) do
       if value then C.setenv(name, value, 1) else C.unsetenv(name) end
     end
@@ -59,19 +57,39 @@ function process.start(argv, env)
     C._exit(127)
   end
   assert(pid > 0, "fork failed")
-  C.close(fds[1])
-  return setmetatable({ pid = pid, fd = fds[0], printed = "" }, Process)
+  local self = setmetatable({ pid = pid, out = out, path = path, printed = "" }, Process)
+  return self
+end
+
+-- Has it ended? Then its status is known from now on.
+local function is_over(self)
+  if self.status then return true end
+  local status = ffi.new("int[1]")
+  if C.waitpid(self.pid, status, WNOHANG) ~= self.pid then return false end
+  local s = status[0]
+  self.status = s % 128 ~= 0 and 128 + s % 128 or math.floor(s / 256)
+  return true
+end
+
+-- Take what it has printed since; true when that was something.
+local function take(self)
+  self.out:seek("cur", 0)
+  local more = self.out:read "*a"
+  if not more or more == "" then return false end
+  self.printed = self.printed .. more
+  return true
 end
 
 --- Read what was printed so far, waiting at most `seconds` for more. False at
 -- the end of its output.
 function Process:read(seconds)
-  local p = ffi.new("struct tg_spec_pollfd[1]", { { fd = self.fd, events = POLLIN } })
-  if C.poll(p, 1, math.floor((seconds or 0) * 1000)) <= 0 then return true end
-  local buffer = ffi.new("char[65536]")
-  local n = tonumber(C.read(self.fd, buffer, 65536))
-  if n <= 0 then return false end
-  self.printed = self.printed .. ffi.string(buffer, n)
+  if not self.out then return false end
+  for _ = 0, (seconds or 0) * 100 do
+    local over = is_over(self)
+    if take(self) then return true end
+    if over then return false end
+    if (seconds or 0) > 0 then C.usleep(10000) end
+  end
   return true
 end
 
@@ -93,18 +111,14 @@ end
 --- Its exit status (128 + signal when it was killed), or nil if it still runs
 -- after `seconds`. Reads the rest of its output.
 function Process:wait(seconds)
-  if self.status then return self.status end
-  local status = ffi.new("int[1]")
-  for _ = 1, (seconds or 10) * 100 do
-    self:read(0)
-    if C.waitpid(self.pid, status, WNOHANG) == self.pid then
-      while self:read(0.05) do
-        local p = ffi.new("struct tg_spec_pollfd[1]", { { fd = self.fd, events = POLLIN } })
-        if C.poll(p, 1, 0) == 0 then break end
+  for _ = 0, (seconds or 10) * 100 do
+    if is_over(self) then
+      if self.out then
+        take(self)
+        self.out:close()
+        os.remove(self.path)
+        self.out = nil
       end
-      C.close(self.fd)
-      local s = status[0]
-      self.status = s % 128 ~= 0 and 128 + s % 128 or math.floor(s / 256)
       return self.status
     end
     C.usleep(10000)
@@ -113,8 +127,7 @@ end
 
 --- End it, gently and then not.
 function Process:stop()
-  if self.status then return self.status end
-  self:signal(process.TERM)
+  if not is_over(self) then self:signal(process.TERM) end
   if not self:wait(10) then
     self:signal(process.KILL)
     self:wait(5)

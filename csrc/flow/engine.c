@@ -455,6 +455,18 @@ static void each_turn(void *arg)
     end_if_drained(arg);
 }
 
+/* So that no request waits for the certificate authorities to be read. */
+static void warm_tls(struct tg_engine *e)
+{
+    const struct tg_catalog *c = e->config->catalog;
+
+    for (size_t i = 0; i < c->providers_count; i++)
+        if (c->providers[i].url.is_tls) {
+            tg_tls_context_warm(e->tls);
+            return;
+        }
+}
+
 static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
 {
     static const struct tg_client_handler handler = {
@@ -478,6 +490,7 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
         tg_buf_z(why, tls_why);
         return false;
     }
+    warm_tls(e);
     e->upstreams = e->loop ? tg_upstreams_new(e->loop, e->tls) : NULL;
     if (!e->upstreams) {
         tg_buf_z(why, "out of memory");
@@ -557,6 +570,7 @@ static void on_swap(void *arg)
 
     tg_config_drop(s->engine->config);
     s->engine->config = s->config;
+    warm_tls(s->engine);
     tg_clients_limit_body(s->engine->clients, s->config->body_bytes);
     tg_free(s);
 }

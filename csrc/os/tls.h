@@ -19,6 +19,10 @@ enum { TG_TLS_SESSIONS_MAX = 256 };  /* hosts whose session is kept */
 struct tg_tls_context *tg_tls_context_new(const char *ca_file, char why[256]);
 void tg_tls_context_free(struct tg_tls_context *c);
 
+/* Read the system's authorities now, if they are what is trusted, and not with
+ * the first connection. */
+void tg_tls_context_warm(struct tg_tls_context *c);
+
 /* Let another library's SSL_CTX trust what this context trusts. */
 void tg_tls_context_lend_trust(struct tg_tls_context *c, void *ssl_ctx);
 

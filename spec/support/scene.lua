@@ -85,8 +85,8 @@ function scene.told(r)
     r.json = json.decode(r.body)
     return r
   end
-  r.events, r.text, r.done, r.finishes = {}, "", false, {}
-  local data
+  r.events, r.done, r.finishes = {}, false, {}
+  local data, texts = nil, {}
   data, r.comments = http.events(r.body)
   for _, d in ipairs(data) do
     if r.done then error("something follows [DONE]: " .. d) end
@@ -97,11 +97,11 @@ function scene.told(r)
       r.events[#r.events + 1] = event
       local choice = event.choices[1] or {}
       local content = (choice.delta or {}).content
-      if type(content) == "string" then r.text = r.text .. content end
+      if type(content) == "string" then texts[#texts + 1] = content end
       if type(choice.finish_reason) == "string" then r.finishes[#r.finishes + 1] = choice.finish_reason end
     end
   end
-  r.last = r.events[#r.events]
+  r.text, r.last = table.concat(texts), r.events[#r.events]
   return r
 end
 

@@ -456,15 +456,14 @@ static void each_turn(void *arg)
 }
 
 /* So that no request waits for the certificate authorities to be read. */
-static void warm_tls(struct tg_engine *e)
+static bool warm_tls(struct tg_engine *e, char why[256])
 {
     const struct tg_catalog *c = e->config->catalog;
 
     for (size_t i = 0; i < c->providers_count; i++)
-        if (c->providers[i].url.is_tls) {
-            tg_tls_context_warm(e->tls);
-            return;
-        }
+        if (c->providers[i].url.is_tls)
+            return tg_tls_context_warm(e->tls, why);
+    return true;
 }
 
 static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
@@ -486,11 +485,10 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
     tg_rand_seed(&e->rand, seed);
     e->loop = tg_loop_new();
     e->tls = tg_tls_context_new(NULL, tls_why);
-    if (!e->tls) {
+    if (!e->tls || !warm_tls(e, tls_why)) {
         tg_buf_z(why, tls_why);
         return false;
     }
-    warm_tls(e);
     e->upstreams = e->loop ? tg_upstreams_new(e->loop, e->tls) : NULL;
     if (!e->upstreams) {
         tg_buf_z(why, "out of memory");
@@ -567,10 +565,12 @@ struct swap {
 static void on_swap(void *arg)
 {
     struct swap *s = arg;
+    char why[256];
 
     tg_config_drop(s->engine->config);
     s->engine->config = s->config;
-    warm_tls(s->engine);
+    if (!warm_tls(s->engine, why))
+        tg_log_say(TG_LOG_ERROR, "tls", "%s", why);
     tg_clients_limit_body(s->engine->clients, s->config->body_bytes);
     tg_free(s);
 }

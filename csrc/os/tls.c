@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -16,7 +17,8 @@
 
 enum {
     RECORD_BYTES = 16 * 1024,
-    WHY_BYTES    = 256
+    WHY_BYTES    = 256,
+    PATH_BYTES   = 1024
 };
 
 /* The newest session of a host. A slot is taken over by whoever hashes to it. */
@@ -28,6 +30,7 @@ struct session {
 struct tg_tls_context {
     SSL_CTX       *ctx;
     bool           trusts;       /* authorities are loaded */
+    char           ca_file[PATH_BYTES];     /* empty: the common ones */
     BIO_METHOD    *socket;
     struct session sessions[TG_TLS_SESSIONS_MAX];
     char           record[RECORD_BYTES];    /* small pieces of one write meet here */
@@ -125,49 +128,32 @@ static void drop_session(struct tg_tls *t)
     }
 }
 
-/* The system's authorities take 15 ms and 3 MiB to read: once for all engines,
- * and only when somebody speaks TLS. */
-static X509_STORE *system_store;
+/* The authorities that $SSL_CERT_FILE or the system names: read once for all
+ * engines. */
+static X509_STORE *common_store;
+static bool common_is_good;
 
-static void load_system_store(void)
+static void load_common_store(void)
 {
-    system_store = X509_STORE_new();
-    if (system_store)
-        X509_STORE_set_default_paths(system_store);
-}
+    const char *file = getenv("SSL_CERT_FILE");
 
-void tg_tls_context_warm(struct tg_tls_context *c)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    if (c->trusts)
+    common_store = X509_STORE_new();
+    if (!common_store)
         return;
-    pthread_once(&once, load_system_store);
-    if (system_store)
-        SSL_CTX_set1_cert_store(c->ctx, system_store);
-    c->trusts = true;              /* an empty store trusts nobody */
+    common_is_good = file && *file ? X509_STORE_load_file(common_store, file) == 1
+                                   : X509_STORE_set_default_paths(common_store) == 1;
 }
 
-static bool trust(struct tg_tls_context *c, const char *ca_file, char why[256])
-{
-    if (!ca_file)
-        ca_file = getenv("SSL_CERT_FILE");
-    if (!ca_file || !*ca_file)
-        return true;               /* see tg_tls_context_warm() */
-    if (SSL_CTX_load_verify_locations(c->ctx, ca_file, NULL) == 1) {
-        c->trusts = true;
-        return true;
-    }
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
-    snprintf(why, 256, "cannot read certificate authorities from %.140s: %.60s", ca_file,
-             reason ? reason : "unknown reason");
-    return false;
-}
-
-static bool set_up(struct tg_tls_context *c)
+static bool make_ctx(struct tg_tls_context *c)
 {
     static const unsigned char http1[] = "\x08http/1.1";
 
+    if (c->ctx && c->socket)
+        return true;
+    if (!c->ctx)
+        c->ctx = SSL_CTX_new(TLS_client_method());
+    if (!c->socket)
+        c->socket = socket_method();
     if (!c->ctx || !c->socket || SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) != 1)
         return false;
     if (SSL_CTX_set_alpn_protos(c->ctx, http1, sizeof http1 - 1))
@@ -183,21 +169,53 @@ static bool set_up(struct tg_tls_context *c)
     return true;
 }
 
+static bool trust_common(struct tg_tls_context *c)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, load_common_store);
+    if (common_store)
+        SSL_CTX_set1_cert_store(c->ctx, common_store);
+    return common_is_good;
+}
+
+/* OpenSSL itself takes as long to wake up as the authorities to read: both wait
+ * for somebody who speaks TLS. */
+bool tg_tls_context_warm(struct tg_tls_context *c, char why[256])
+{
+    if (c->trusts)
+        return true;
+    if (!make_ctx(c)) {
+        snprintf(why, 256, "out of memory");
+        return false;
+    }
+    ERR_clear_error();
+    c->trusts = c->ca_file[0] ? SSL_CTX_load_verify_locations(c->ctx, c->ca_file, NULL) == 1
+                              : trust_common(c);
+    if (!c->trusts) {
+        const char *reason = ERR_reason_error_string(ERR_peek_error());
+        snprintf(why, 256, "no certificate authorities can be read from %.140s: %.60s",
+                 c->ca_file[0] ? c->ca_file : "SSL_CERT_FILE", reason ? reason : "unknown reason");
+    }
+    return c->trusts;
+}
+
 struct tg_tls_context *tg_tls_context_new(const char *ca_file, char why[256])
 {
-    struct tg_tls_context *c = tg_zalloc(sizeof *c);
+    const char *file = ca_file ? ca_file : getenv("SSL_CERT_FILE");
+    struct tg_tls_context *c;
 
-    snprintf(why, 256, "out of memory");
-    if (!c)
-        return NULL;
-    ERR_clear_error();
-    c->ctx = SSL_CTX_new(TLS_client_method());
-    c->socket = socket_method();
-    if (!set_up(c) || !trust(c, ca_file, why)) {
-        tg_tls_context_free(c);
+    why[0] = '\0';
+    if (file && *file && access(file, R_OK)) {
+        snprintf(why, 256, "cannot read certificate authorities from %.140s: %.60s", file,
+                 strerror(errno));
         return NULL;
     }
-    why[0] = '\0';
+    c = tg_zalloc(sizeof *c);
+    if (!c)
+        snprintf(why, 256, "out of memory");
+    else if (ca_file)
+        snprintf(c->ca_file, sizeof c->ca_file, "%s", ca_file);
     return c;
 }
 
@@ -214,8 +232,10 @@ void tg_tls_context_free(struct tg_tls_context *c)
 
 void tg_tls_context_lend_trust(struct tg_tls_context *c, void *ssl_ctx)
 {
-    tg_tls_context_warm(c);
-    SSL_CTX_set1_cert_store(ssl_ctx, SSL_CTX_get_cert_store(c->ctx));
+    char why[WHY_BYTES];
+
+    if (tg_tls_context_warm(c, why))
+        SSL_CTX_set1_cert_store(ssl_ctx, SSL_CTX_get_cert_store(c->ctx));
 }
 
 /* ---- a connection ---- */
@@ -268,10 +288,9 @@ struct tg_tls *tg_tls_new(struct tg_tls_context *c, int fd, struct tg_str host)
 
     if (!t)
         return NULL;
-    tg_tls_context_warm(c);
     t->context = c;
     t->fd = fd;
-    if (!begin(t, host)) {
+    if (!tg_tls_context_warm(c, t->why) || !begin(t, host)) {
         SSL_free(t->ssl);
         tg_free(t);
         return NULL;

@@ -15,13 +15,14 @@ struct tg_tls;                   /* one a connection */
 enum { TG_TLS_SESSIONS_MAX = 256 };  /* hosts whose session is kept */
 
 /* Trust the CA bundle in `ca_file` (NULL: $SSL_CERT_FILE, else the system's).
- * NULL, with a sentence in why[], when that cannot be read. */
+ * NULL, with a sentence in why[], when the file cannot be opened; it is read by
+ * the first who speaks TLS. */
 struct tg_tls_context *tg_tls_context_new(const char *ca_file, char why[256]);
 void tg_tls_context_free(struct tg_tls_context *c);
 
-/* Read the system's authorities now, if they are what is trusted, and not with
- * the first connection. */
-void tg_tls_context_warm(struct tg_tls_context *c);
+/* Wake OpenSSL and read the authorities now, and not with the first connection:
+ * about 30 ms. False, with a sentence in why[], when there are none. */
+bool tg_tls_context_warm(struct tg_tls_context *c, char why[256]);
 
 /* Let another library's SSL_CTX trust what this context trusts. */
 void tg_tls_context_lend_trust(struct tg_tls_context *c, void *ssl_ctx);

@@ -311,12 +311,10 @@ TEST("a CA bundle that cannot be read is told, also the one of SSL_CERT_FILE")
     close_line(&l);
     tg_tls_context_free(c);
 
-    unsetenv("SSL_CERT_FILE");
-    c = tg_tls_context_new(NULL, why);
+    /* An empty bundle trusts nobody. */
+    c = tg_tls_context_new("/dev/null", why);
     CHECK(c != NULL);
-    open_line(&l, c, GOOD, "localhost");
-    CHECK_INT(shake_hands(&l), TG_ETLS);    /* the system does not know our CA */
-    close_line(&l);
+    CHECK(!tg_tls_context_warm(c, why) && strstr(why, "/dev/null") != NULL);
     tg_tls_context_free(c);
 }
 

@@ -316,7 +316,8 @@ function config.catalog(settings)
     if not skipped then
       mistakes[#mistakes + 1] = why
     elseif skipped > 0 then
-      settings.notes[#settings.notes + 1] = ("%s: %d endpoints of providers that take no part"):format(name, skipped)
+      settings.notes[#settings.notes + 1] = ("%s: %d endpoints are left out: "
+        .. "their provider takes no part, or they have a router's price"):format(name, skipped)
     end
   end
   if mistakes[1] then return nil, mistakes end

@@ -89,6 +89,7 @@ struct tg_server *tg_server_start(struct tg_config *config, const struct tg_serv
     }
     tg_server_stop(s);
     tg_server_wait(s);
+    tg_server_free(s);
     return NULL;
 }
 
@@ -117,10 +118,14 @@ void tg_server_stop(struct tg_server *s)
 
 void tg_server_wait(struct tg_server *s)
 {
-    for (unsigned i = 0; i < s->count; i++) {
+    for (unsigned i = 0; i < s->count; i++)
         if (s->workers[i].runs)
             pthread_join(s->workers[i].thread, NULL);
+}
+
+void tg_server_free(struct tg_server *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
         tg_engine_free(s->workers[i].engine);
-    }
     tg_free(s);
 }

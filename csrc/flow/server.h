@@ -4,6 +4,7 @@
  *     tg_server_swap(server, newer)                       any time, any thread
  *     tg_server_drain(server)                             no new connections
  *     tg_server_wait(server)                              until all is over
+ *     tg_server_free(server)
  */
 #ifndef TG_SERVER_H
 #define TG_SERVER_H
@@ -60,7 +61,11 @@ void tg_server_drain(struct tg_server *s);
 /* Close everything now. */
 void tg_server_stop(struct tg_server *s);
 
-/* Block until every engine has ended, then free the server. */
+/* Block until every engine has ended. From one thread, once; others may still
+ * call the functions above. */
 void tg_server_wait(struct tg_server *s);
+
+/* After tg_server_wait(), when no thread uses the server any more. */
+void tg_server_free(struct tg_server *s);
 
 #endif

@@ -251,10 +251,12 @@ int tgl_serve(lua_State *L)
     if (pthread_create(&thread, NULL, wait_for_the_end, &waiter)) {
         tg_server_stop(server);
         tg_server_wait(server);
+        tg_server_free(server);
         return tgl_fail(L, TG_ESYSTEM);
     }
     listen_to_signals(L, 2, server, &set);
     pthread_join(thread, NULL);
+    tg_server_free(server);
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -342,6 +342,11 @@ void tg_net_spoil(int fd)
         ;
 }
 
+void tg_net_end(int fd)
+{
+    shutdown(fd, SHUT_WR);
+}
+
 void tg_net_close(int fd)
 {
     close(fd);

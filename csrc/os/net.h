@@ -64,6 +64,9 @@ bool tg_net_peer_gone(int fd);
  * stays: for sockets that belong to another library. */
 void tg_net_spoil(int fd);
 
+/* Say that nothing more will be written; reading goes on. */
+void tg_net_end(int fd);
+
 void tg_net_close(int fd);
 /* Close so that the peer sees a reset. */
 void tg_net_reset(int fd);

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "wire/fault.h"
 
-enum { READ_BYTES = 64 * 1024, ACCEPTS_A_TURN = 64, READS_A_TURN = 16, RETRY_ACCEPT_MS = 100 };
+enum { READ_BYTES = 64 * 1024, ACCEPTS_A_TURN = 64, READS_A_TURN = 16, RETRY_ACCEPT_MS = 100,
+       LATE_MS = 1000 };
 
 enum phase {
     HEAD,          /* waiting for a request, or in the middle of its head */
@@ -34,7 +35,7 @@ struct tg_client {
     struct tg_buf    in;                   /* head, when it came in several reads; else empty */
     struct tg_buf    body;
     struct tg_buf    out;                  /* queued answer */
-    uint64_t         began_ms, lingered_bytes;
+    uint64_t         began_ms, due_ms, lingered_bytes;
     void            *attached;
 };
 
@@ -64,7 +65,15 @@ static void arm(struct tg_client *c, uint64_t in_ms)
 {
     /* A timer that cannot be set leaves a connection without a deadline;
      * closing it is the safe side. */
-    if (tg_loop_at(c->set->loop, &c->timer, tg_loop_ms(c->set->loop) + in_ms) && c->phase < CLOSED)
+    c->due_ms = tg_loop_ms(c->set->loop) + in_ms;
+    if (tg_loop_at(c->set->loop, &c->timer, c->due_ms) && c->phase < CLOSED)
+        c->hup = true;
+}
+
+/* Let others have their turn first. The deadline stays what it was. */
+static void go_on_later(struct tg_client *c)
+{
+    if (tg_loop_at(c->set->loop, &c->timer, tg_loop_ms(c->set->loop)))
         c->hup = true;
 }
 
@@ -210,6 +219,14 @@ static const char *date_now(struct tg_clients *s)
     return s->date;
 }
 
+/* The answer is out. A client that still sends can read it: a close with unread
+ * bytes would reset the connection and take the answer along. */
+static void linger(struct tg_client *c)
+{
+    tg_net_end(c->watch.fd);
+    arm(c, TG_CLIENT_LINGER_MS);
+}
+
 static void flush(struct tg_client *c)
 {
     bool moved = false;
@@ -227,9 +244,11 @@ static void flush(struct tg_client *c)
         tg_buf_eat(&c->out, n);
         moved = true;
     }
-    if (!c->out.len)
+    if (!c->out.len) {
         tg_buf_done(&c->out);
-    else if (moved || !c->timer.at_ms)
+        if (c->phase == LINGERING)
+            linger(c);
+    } else if (moved || !c->timer.at_ms)
         arm(c, TG_CLIENT_WRITE_MS);
 }
 
@@ -286,9 +305,10 @@ static void answer_is_over(struct tg_client *c)
     if (c->hup) {
         close_client(c, false);
     } else if (early && !c->keep_alive) {
-        c->phase = LINGERING;      /* a client that still sends can read the answer */
+        c->phase = LINGERING;
         tg_buf_done(&c->in);
-        arm(c, TG_CLIENT_LINGER_MS);
+        if (!c->out.len)
+            linger(c);
     } else {
         c->phase = FLUSHING;
     }
@@ -731,7 +751,7 @@ static void advance(struct tg_client *c)
             if (c->phase == CLOSED || c->phase == FLUSHING || c->hup)
                 continue;
             if (c->readable && wants_bytes(c))
-                arm(c, 0);         /* others first: go on in the next turn */
+                go_on_later(c);
         }
         break;
     }
@@ -767,8 +787,13 @@ static void on_timer(struct tg_timer *t)
 {
     struct tg_client *c = FROM(t, timer);
     bool waited = c->phase == HEAD && c->in.len;
+    uint64_t now = tg_loop_ms(c->set->loop);
 
-    if (c->readable && wants_bytes(c)) {
+    if (now < c->due_ms)
+        arm(c, c->due_ms - now);       /* from go_on_later() */
+    else if (c->readable && wants_bytes(c) && c->phase != LINGERING)
+        arm(c, LATE_MS);               /* what came in time is read first */
+    if (c->timer.at_ms) {
         advance(c);
         return;
     }

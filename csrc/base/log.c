@@ -1,11 +1,14 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,21 +97,40 @@ void tg_log_redact(struct tg_buf *b, size_t from)
     }
 }
 
-/* Lines of this thread that wait to be written, and a buffer for the next. */
+/* Lines of this thread that wait to be written, a buffer for the next, and how
+ * many found no room. */
 static _Thread_local struct tg_buf held, spare;
+static _Thread_local unsigned long long dropped;
 static _Thread_local bool holds;
 
-static void write_all(struct tg_str s)
+enum { PATIENCE_MS = 200 };        /* of those who do not hold */
+
+/* As many whole lines as whatever reads there takes at once; of a longer line
+ * its beginning. */
+static size_t portion(int fd, const char *at, size_t len)
 {
-    while (s.len) {
-        ssize_t put = write(atomic_load(&out_fd), s.at, s.len);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            break;          /* nobody can be told that logging fails */
-        s.at += put;
-        s.len -= (size_t)put;
+    struct stat st;
+
+    if (len <= PIPE_BUF || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+        return len;
+    const char *end = memrchr(at, '\n', PIPE_BUF);
+    return end ? (size_t)(end - at) + 1 : PIPE_BUF;
+}
+
+/* Nobody waits for whoever reads the log: write what is taken within `wait_ms`,
+ * and say how much that was. */
+static size_t write_some(struct tg_str s, int wait_ms)
+{
+    struct pollfd p = { .fd = atomic_load(&out_fd), .events = POLLOUT };
+    size_t at = 0;
+
+    while (at < s.len && poll(&p, 1, wait_ms) == 1) {
+        ssize_t put = write(p.fd, s.at + at, portion(p.fd, s.at + at, s.len - at));
+        if (put < 0 && errno != EINTR && errno != EAGAIN)
+            return s.len;          /* nobody can be told that logging fails */
+        at += put > 0 ? (size_t)put : 0;
     }
+    return at;
 }
 
 void tg_log_hold(void)
@@ -116,11 +138,25 @@ void tg_log_hold(void)
     holds = true;
 }
 
+static void tell_dropped(void)
+{
+    unsigned long long lines = dropped;
+
+    dropped = 0;
+    tg_log_say(TG_LOG_WARN, "log", "%llu lines were dropped: nobody read them", lines);
+}
+
 void tg_log_flush(void)
 {
-    if (held.len)
-        write_all(tg_buf_view(&held));
-    tg_buf_reset(&held);
+    size_t taken;
+
+    if (!held.len)
+        return;
+    taken = write_some(tg_buf_view(&held), 0);
+    memmove(held.at, held.at + taken, held.len - taken);
+    held.len -= taken;
+    if (!held.len && dropped)
+        tell_dropped();
 }
 
 void tg_log_release(void)
@@ -234,15 +270,25 @@ void tg_log_bool(struct tg_log *l, const char *name, bool value)
     tg_buf_z(&l->line, value ? "true" : "false");
 }
 
+static void hold(struct tg_str line, enum tg_log_level level)
+{
+    if (held.len + line.len > TG_LOG_HELD_MAX)
+        tg_log_flush();
+    if (held.len + line.len > TG_LOG_HELD_MAX || tg_buf_str(&held, line))
+        dropped++;
+    else if (level > TG_LOG_INFO)
+        tg_log_flush();
+}
+
 void tg_log_close(struct tg_log *l)
 {
     tg_buf_z(&l->line, l->text ? "\n" : "}\n");
     if (!l->line.bad) {
         tg_log_redact(&l->line, 0);
-        if (!holds || tg_buf_str(&held, tg_buf_view(&l->line)))
-            write_all(tg_buf_view(&l->line));
-        else if (l->level > TG_LOG_INFO || held.len > TG_LOG_HELD_MAX)
-            tg_log_flush();
+        if (holds)
+            hold(tg_buf_view(&l->line), l->level);
+        else
+            write_some(tg_buf_view(&l->line), PATIENCE_MS);
     }
     if (!holds) {
         tg_buf_done(&l->line);

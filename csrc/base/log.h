@@ -7,9 +7,10 @@
  *         tg_log_close(&l);
  *     }
  *
- * A line is written with one write(), so lines of several threads do not mix.
- * Values are escaped and cut at TG_LOG_VALUE_MAX bytes; what was registered
- * with tg_log_secret() appears as "[redacted]" wherever it stands. */
+ * A line of up to PIPE_BUF bytes is written with one write(), so lines of
+ * several threads do not mix. Values are escaped and cut at TG_LOG_VALUE_MAX
+ * bytes; what was registered with tg_log_secret() appears as "[redacted]"
+ * wherever it stands. */
 #ifndef TG_LOG_H
 #define TG_LOG_H
 
@@ -55,7 +56,10 @@ void tg_log_close(struct tg_log *l);
 
 /* Between hold and release this thread's lines are written together, when
  * tg_log_flush() is called or TG_LOG_HELD_MAX bytes are waiting: for a loop that
- * logs a line per request. Lines above info are written at once. */
+ * logs a line per request. Lines above info are written at once. No call waits
+ * for whoever reads the log: what it does not take is kept, up to
+ * TG_LOG_HELD_MAX bytes, and beyond that dropped and counted; the count is a
+ * line of its own once the others are out. */
 void tg_log_hold(void);
 void tg_log_flush(void);
 void tg_log_release(void);

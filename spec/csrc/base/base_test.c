@@ -163,4 +163,44 @@ TEST("held lines are written together and in order")
     CHECK(memmem(rest.at, rest.len, "\"message\":\"two\"", 15) != NULL);
 }
 
+enum { MANY = 4000 };
+
+/* How many whole lines stand in the pipe; the rest of it is taken out too. */
+static int take_lines(int fd, char *last, size_t size)
+{
+    static char all[1 << 20];
+    struct tg_str text, line;
+    int lines = 0;
+
+    ssize_t n = read(fd, all, sizeof all);
+    text = (struct tg_str){ all, n > 0 ? (size_t)n : 0 };
+    CHECK(text.len && text.at[text.len - 1] == '\n');
+    for (struct tg_str rest; tg_str_cut(text, '\n', &line, &rest); text = rest, lines++)
+        snprintf(last, size, "%.*s", (int)line.len, line.at);
+    return lines;
+}
+
+TEST("a log that nobody reads costs lines, not time, and says how many")
+{
+    char last[256] = "", want[64];
+    int ends[2], lines = 0;
+
+    CHECK(!pipe(ends));
+    tg_log_setup(TG_LOG_INFO, ends[1]);
+    tg_log_hold();
+    for (int i = 0; i < MANY; i++)
+        tg_log_say(i % 9 ? TG_LOG_INFO : TG_LOG_WARN, "request", "%d", i);
+    tg_log_flush();
+    while (!strstr(last, "lines were dropped")) {
+        lines += take_lines(ends[0], last, sizeof last);
+        tg_log_flush();
+    }
+    snprintf(want, sizeof want, "\"message\":\"%d lines were dropped", MANY - (lines - 1));
+    CHECK(lines > 100 && lines < MANY && strstr(last, want));
+    tg_log_release();
+    tg_log_setup(TG_LOG_INFO, 2);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 TEST_MAIN

@@ -197,6 +197,34 @@ describe("the command line", function()
     assert.is_true(got.done)
   end))
 
+  it("R-38: a log that nobody reads stops no request, and tells later what is missing",
+    scene.with({ a = provider.good() }, nil, function(s)
+      local fifo = dir .. "/log"
+      local p = process.start { "sh", "-c", ("mkfifo %s && exec %s serve %s 2<>%s"):format(fifo, gateway.program(),
+        s.gateway.config_path, fifo) }
+      local quiet = { port = tonumber((p:expect("listening on http://127%.0%.0%.1:(%d+)", 15))) }
+      local function ask() return s.chat(quiet).status end
+      -- a pipe holds some 250 lines, the gateway as many more
+      local ten = {}
+      for i = 1, 10 do ten[i] = ask end
+      for _ = 1, 80 do
+        for _, status in ipairs(scene.together(ten)) do assert.equal(200, status) end
+      end
+      local text = ""
+      for _ = 1, 4 do
+        local reader = io.popen("timeout 0.3 cat " .. fifo)
+        text = text .. reader:read "*a"
+        reader:close()
+        assert.equal(200, ask())
+      end
+      p:signal(process.TERM)
+      assert.equal(0, p:wait(10))
+      local missing = tonumber(text:match '"message":"(%d+) lines were dropped: nobody read them"')
+      local _, lines = text:gsub('"event":"request"', "")
+      assert.is_true(missing and missing > 100, text:sub(-300))
+      assert.is_true(missing + lines >= 800 and missing + lines <= 804, missing .. " and " .. lines)
+    end))
+
   -- The simulated providers run in a thread that ends with the process: what it
   -- holds then is no leak.
   it("without a configuration and without keys serves the demo", function()

@@ -12,6 +12,8 @@
 #include "route/rank.h"
 #include "wire/retry_after.h"
 
+enum { KEY_LEAST = 8 };                /* bytes; what is shorter is no secret */
+
 static void tell(struct tg_exchange *x, struct tg_relay_fact fact);
 static void free_exchange(struct tg_exchange *x);
 static void forward(struct tg_exchange *x);
@@ -504,6 +506,19 @@ static void send_head(struct tg_exchange *x)
     tg_buf_done(&fields);
 }
 
+/* What was translated, without the key that the provider may have repeated from
+ * our request. Stars of the same length leave JSON and framing as they are. */
+static struct tg_str presentable(struct tg_exchange *x)
+{
+    struct tg_str key = x->endpoint->provider->key, out = tg_buf_view(&x->out);
+    char *at = x->out.at;
+
+    while (key.len >= KEY_LEAST && at &&
+           (at = memmem(at, out.len - (size_t)(at - out.at), key.at, key.len)))
+        at = (char *)memset(at, '*', key.len) + key.len;
+    return out;
+}
+
 /* Send what was translated. May find the client full: then x may be paused,
  * and nothing else happens here. */
 static void forward(struct tg_exchange *x)
@@ -512,7 +527,7 @@ static void forward(struct tg_exchange *x)
 
     if (!x->forwards || !x->out.len)
         return;
-    room = tg_client_send(x->client, tg_buf_view(&x->out));
+    room = tg_client_send(x->client, presentable(x));
     tg_buf_reset(&x->out);
     if (x->out.cap > 4096)
         tg_buf_done(&x->out);
@@ -557,9 +572,9 @@ static void send_ending(struct tg_exchange *x)
         else
             tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
     } else if (x->is_stream) {
-        tg_client_end(client, tg_buf_view(&x->out));
+        tg_client_end(client, presentable(x));
     } else {
-        tg_client_reply(client, 200, tg_buf_view(&fields), tg_buf_view(&x->out));
+        tg_client_reply(client, 200, tg_buf_view(&fields), presentable(x));
     }
     tg_buf_done(&metadata);
     tg_buf_done(&fields);
@@ -583,7 +598,7 @@ static void send_error(struct tg_exchange *x, bool in_stream)
         if (!x->forwards)
             tg_buf_reset(&x->out);     /* of an attempt the client never saw */
         tg_answer_fail(x->answer, tg_buf_view(&error), tg_buf_view(&metadata), &x->out);
-        tg_client_end(client, tg_buf_view(&x->out));
+        tg_client_end(client, presentable(x));
     }
     tg_buf_done(&words);
     tg_buf_done(&metadata);

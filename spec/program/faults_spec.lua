@@ -1,8 +1,9 @@
 --- What providers have been seen to do wrong, each script with what a gateway
 -- must make of it. The scripted provider comes first, a good one second.
 --
--- All scripts run beside each other in front of one gateway, every one with a
--- model of its own, so that none knows of another's breaker; then each is judged.
+-- All scripts are played to one gateway, many beside each other and every one
+-- with a model of its own, so that none knows of another's breaker; then each is
+-- judged.
 
 local net      = require("tidegate.core").net
 local json     = require "cjson.safe"
@@ -17,7 +18,7 @@ if not path then return end
 local scripts = scene.read_jsonl(path)
 
 local CONFIG = {
-  timeouts = { connect = 0.5, first_byte = 0.7, first_token = 0.7, idle = 0.7, total = 20 },
+  timeouts = { connect = 0.5, first_byte = 1, first_token = 1, idle = 1, total = 20 },
 }
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -176,11 +177,11 @@ local function run_all()
     { catalog = catalog(), config = CONFIG, env = { SSL_CERT_FILE = dir .. "/ca.pem" } },
     function(s)
       results.rss_before = s:rss_kb()
-      local tasks = {}
+      local jobs = {}
       for _, script in ipairs(scripts) do
-        for _, way in ipairs(WAYS) do tasks[#tasks + 1] = function() ask(s, script, way) end end
+        for _, way in ipairs(WAYS) do jobs[#jobs + 1] = { script, way } end
       end
-      scene.together(tasks)
+      scene.each(jobs, 16, function(job) ask(s, job[1], job[2]) end)
       results.rss_after = s:rss_kb()
       -- Nothing that came behind an answer is taken for another's.
       results.after = {}
@@ -382,8 +383,9 @@ end
 local function judge_charge(script)
   local r = results[model_of(script, "streamed")].response
   assert_well_formed(r)
-  assert.equal("x", r.text)
   local usage = r.last.usage
+  if r.done and r.last.provider == "Provider B" then return assert_failed_over(r) end
+  assert.equal("x", r.text)
   if not r.done then return end
   assert.is_true(usage.cost >= 0 and usage.cost <= RESERVATION, "cost " .. usage.cost)
   for _, name in ipairs { "prompt_tokens", "completion_tokens", "total_tokens" } do

@@ -253,19 +253,13 @@ describe("A provider's stream reads the same at every cutting", function()
         in_pieces(conn, body, { tonumber(request.body:match '"cut at (%d+)"') }, 0.002)
       end,
     }, {}, function(s)
-      local next_cut, tasks = 0, {}
-      for i = 1, 16 do
-        tasks[i] = function()
-          while next_cut < #body do
-            next_cut = next_cut + 1
-            local cut = next_cut
-            local r = s:chat { stream = true, messages = gateway.list {
-              { role = "user", content = "cut at " .. cut } } }
-            assert.same(EXPECTED, normal(r), "cut behind byte " .. cut)
-          end
-        end
-      end
-      scene.together(tasks)
+      local cuts = {}
+      for i = 1, #body do cuts[i] = i end
+      scene.each(cuts, 16, function(cut)
+        local r = s:chat { stream = true, messages = gateway.list {
+          { role = "user", content = "cut at " .. cut } } }
+        assert.same(EXPECTED, normal(r), "cut behind byte " .. cut)
+      end)
       assert.equal(#body, #s.a.requests)
     end)
   end)
@@ -436,6 +430,7 @@ describe("A failing stream", function()
       a = function(conn)
         provider.begin_stream(conn)
         provider.event(conn, provider.delta("some"))
+        net.sleep(0.05)
         provider.event(conn, '{"error":{"code":529,"message":"Overloaded, sorry","type":"overloaded_error"}}')
         net.sleep(5)
       end,
@@ -465,7 +460,9 @@ describe("A failing stream", function()
     with({
       a = function(conn)
         provider.begin_stream(conn)
-        provider.event(conn, provider.delta("half", "network_error"))
+        provider.event(conn, provider.delta("half"))
+        net.sleep(0.05)
+        provider.event(conn, provider.delta("", "network_error"))
         provider.event(conn, "[DONE]")
         provider.end_stream(conn)
       end,

@@ -86,8 +86,9 @@ function scene.told(r)
     return r
   end
   r.events, r.done, r.finishes = {}, false, {}
-  local data, texts = nil, {}
-  data, r.comments = http.events(r.body)
+  local data, comments = http.events(r.body)
+  local texts = {}
+  r.comments = comments
   for _, d in ipairs(data) do
     if r.done then error("something follows [DONE]: " .. d) end
     if d == "[DONE]" then
@@ -153,6 +154,20 @@ function scene.together(functions)
   while running > 0 do net.sleep(0.005) end
   if failure then error(failure, 0) end
   return results
+end
+
+--- Call fn(job) for every job, `count` of them at a time.
+function scene.each(jobs, count, fn)
+  local at, tasks = 0, {}
+  for i = 1, count do
+    tasks[i] = function()
+      while at < #jobs do
+        at = at + 1
+        fn(jobs[at])
+      end
+    end
+  end
+  scene.together(tasks)
 end
 
 -- ---- life ----

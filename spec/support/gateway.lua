@@ -161,6 +161,17 @@ function gateway.start(options)
   return self
 end
 
+--- Change one of its files: "tidegate.lua" or "catalog.json".
+-- @tparam string name
+-- @tparam function change  old text -> new text
+function Gateway:edit(name, change)
+  local path = self.dir .. "/" .. name
+  local f = assert(io.open(path, "rb"))
+  local text = f:read "*a"
+  f:close()
+  gateway.write(path, change(text))
+end
+
 --- What it logged so far. Lines of one turn of its loop are written together
 -- at the end of it, so the last may be a moment behind the answer.
 function Gateway:log()

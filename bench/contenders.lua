@@ -90,8 +90,8 @@ end
 -- ---- tidegate ----
 
 local function endpoint(provider, cents)
-  return ('{"provider":"bench-%d","upstream_model":"upstream-%d","pricing":{"prompt":"0.0000%02d","completion":"0.0000%02d"}}')
-    :format(provider, provider, cents, cents * 3)
+  return ('{"provider":"bench-%d","upstream_model":"upstream-%d",'
+    .. '"pricing":{"prompt":"0.0000%02d","completion":"0.0000%02d"}}'):format(provider, provider, cents, cents * 3)
 end
 
 -- MODELS models; the first has an endpoint at every provider, the others at four.
@@ -101,7 +101,7 @@ local function catalog()
     local endpoints = {}
     for e = 1, m == 1 and PROVIDERS or 4 do endpoints[e] = endpoint((m + e) % PROVIDERS + 1, 10 + e) end
     local id = m == 1 and "bench/model" or ("author-%d/model-%d"):format(m % 40, m)
-    models[m] = ('{"id":"%s","name":"Model %d","created":1760000000,"context_length":131072,\n'
+    models[m] = ('{"id":"%s","name":"Model %d","created":1760000000,"context_length":1000000,\n'
       .. '"description":"%s","architecture":{"input_modalities":["text"],"output_modalities":["text"]},\n'
       .. '"endpoints":[%s]}'):format(id, m, ("What it is good for. "):rep(20), table.concat(endpoints, ",\n"))
   end

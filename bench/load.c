@@ -66,6 +66,7 @@ static long stream_events;         /* 0: no streams */
 static int ep, port, watched[WATCHED_MAX], watched_count;
 static uint64_t measure_from, until;
 static long requests, errors, events_seen, first_events;
+static long refused, cut, lost;     /* of the errors: not a 200, events missing, hung up on */
 static struct samples latency, first_byte, event_delay;
 
 static uint64_t now_ns(void)
@@ -162,11 +163,12 @@ static void finished(struct conn *c)
 {
     uint64_t now = now_ns();
 
-    if (stream_events && c->events != stream_events)
-        c->is_bad = true;
+    bool is_cut = stream_events && !c->is_bad && c->events != stream_events;
     if (now >= measure_from) {
         requests++;
-        errors += c->is_bad;
+        errors += c->is_bad || is_cut;
+        refused += c->is_bad;
+        cut += is_cut;
     }
     if (c->sent >= measure_from && !stream_events)
         add_sample(&latency, now - c->sent);
@@ -177,6 +179,7 @@ static void finished(struct conn *c)
 static void dropped(struct conn *c)
 {
     errors++;
+    lost++;
     close(c->fd);
     dial(c);
 }
@@ -303,8 +306,9 @@ static void print_samples(const char *name, struct samples *s)
 
 static void print_result(const struct cost *before, const struct cost *after, double took_s)
 {
-    printf("{\"requests\":%ld,\"errors\":%ld,\"seconds\":%.3f,\"rps\":%.1f,\"events\":%ld", requests,
-           errors, took_s, (double)requests / took_s, events_seen);
+    printf("{\"requests\":%ld,\"errors\":%ld,\"refused\":%ld,\"cut\":%ld,\"lost\":%ld,"
+           "\"seconds\":%.3f,\"rps\":%.1f,\"events\":%ld", requests, errors, refused, cut, lost,
+           took_s, (double)requests / took_s, events_seen);
     print_samples("latency", &latency);
     print_samples("first_byte", &first_byte);
     print_samples("event_delay", &event_delay);

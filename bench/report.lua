@@ -197,8 +197,11 @@ local function stream_rows(rows, results)
                          { "short", "64 streams of 20 events" } } do
     local cell = results[one[1]]
     if cell then
+      rows[#rows + 1] = row(one[2], "events/s", cell, function(run) return run.events / run.seconds end)
       rows[#rows + 1] = row(one[2], "CPU us/event", cell, cpu_per_event)
-      rows[#rows + 1] = added_row(one[2], "first event p50 / p99, us", cell, "first_byte")
+      if over(cell.tidegate, field "first_byte_p50_us") then
+        rows[#rows + 1] = added_row(one[2], "first event p50 / p99, us", cell, "first_byte")
+      end
       rows[#rows + 1] = added_row(one[2], "event's way p50 / p99, us", cell, "event_delay")
     end
   end
@@ -256,7 +259,8 @@ local function budget_rows(results)
     difference(cell "short", "tidegate", "nginx", field "first_byte_p99_us"), " us")
   local c16 = cell "1 KB, 16"
   local function added(name, limit)
-    local ours, theirs = difference(c16, "tidegate", "direct", field(name)), difference(c16, "nginx", "direct", field(name))
+    local ours = difference(c16, "tidegate", "direct", field(name))
+    local theirs = difference(c16, "nginx", "direct", field(name))
     add(("added %s at 16 connections, to nginx's"):format(name:match "p%d+"), limit,
       ours and theirs and theirs > 0 and ours / theirs or nil, "x")
   end
@@ -315,7 +319,9 @@ function report.print(results, is_quick)
   end
   local d = results.decide
   if d then
-    local function own(what, key) rows[#rows + 1] = single("16 endpoints", what, function(id) return id == "tidegate" and d[key] or nil end) end
+    local function own(what, key)
+      rows[#rows + 1] = single("16 endpoints", what, function(id) return id == "tidegate" and d[key] or nil end)
+    end
     own("decisions/s (read body, plan)", "decisions_per_s")
     own("ns, read the body's needs", "needs_ns")
     own("ns, plan: constrain and rank", "plan_ns")
@@ -327,7 +333,7 @@ function report.print(results, is_quick)
   local budgets = budget_rows(results)
   if #budgets > 1 then put_table(budgets) end
   say_noise(results)
-  if is_quick then say("A quick run: one repetition of about a second each. Ratios are rough; run it in full to quote it.") end
+  if is_quick then say("A quick run: one repetition of about a second each. Ratios are rough.") end
   for _, note in ipairs(notes) do say("%s", "Note: " .. note) end
   say("Took %d s.", process.now() - began)
   process.write(file_name, table.concat(out, "\n") .. "\n")

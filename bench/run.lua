@@ -124,8 +124,8 @@ local function run_load(c, args)
   local result = numbers(text)
   if not result.requests then error(("no result from load for %s (%s): %s"):format(c.name, args, text), 0) end
   if result.errors > 0 then
-    report.note(("%s: %d errors in %d requests (%s)"):format(c.name, result.errors, result.requests,
-      args:gsub(WORK .. "/", "")))
+    report.note(("%s: of %d requests %d were refused, %d cut, %d lost (%s)"):format(c.name, result.requests,
+      result.refused, result.cut, result.lost, (args:gsub(WORK .. "/", ""))))
   end
   return result
 end
@@ -244,8 +244,12 @@ local function memory_of(c, streams)
   start(c)
   process.sleep(0.3)
   m.idle_kib = process.rss_kib(c.pids)
-  run_load(c, ("--body %s --connections 64 --seconds %s"):format(body_file "1 KB", effort.seconds))
-  m.loaded_kib = run_load(c, ("--body %s --connections 256 --seconds %s"):format(body_file "20 KB", effort.seconds)).rss_kib
+  local function under(body_name, connections)
+    return run_load(c, ("--body %s --connections %d --seconds %s"):format(body_file(body_name), connections,
+      effort.seconds)).rss_kib
+  end
+  under("1 KB", 64)
+  m.loaded_kib = under("20 KB", 256)
   process.sleep(effort.spare_s)
   m.after_kib = process.rss_kib(c.pids)
 
@@ -282,7 +286,8 @@ local function memory_over_tls(streams)
                  is_root = process.output "id -u" == "0" }
   os.execute("mkdir -p " .. end_.dir)
   os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-    .. "-addext subjectAltName=DNS:localhost -keyout %s/key.pem -out %s/cert.pem 2>/dev/null"):format(end_.dir, end_.dir))
+    .. "-addext subjectAltName=DNS:localhost -keyout %s/key.pem -out %s/cert.pem 2>/dev/null")
+    :format(end_.dir, end_.dir))
   process.write(end_.dir .. "/nginx.conf", contenders.tls_config(end_))
   local nginx = process.start(LOAD_CPU, ("nginx -p %s -c %s/nginx.conf"):format(end_.dir, end_.dir), end_.dir .. "/out")
   process.family(nginx)
@@ -353,7 +358,8 @@ local function main()
   report.print(results, effort == QUICK)
 end
 
-local ok, err = xpcall(main, function(e) return type(e) == "string" and not e:find "^bench/" and e or debug.traceback(e) end)
+-- What we raise ourselves is said plainly; a mistake in here with where it happened.
+local ok, err = xpcall(main, function(e) return tostring(e):find "^bench/" and debug.traceback(e) or e end)
 stop_all()
 if not ok then
   io.stderr:write("\nscript/bench: ", tostring(err), "\n")

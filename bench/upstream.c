@@ -59,8 +59,8 @@ static const char sse_head[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /* Everything of an event but its padding; the time is patched in. */
-#define EVENT_BEFORE "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000," \
-                     "\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"t="
+#define EVENT_BEFORE "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\"," \
+                     "\"created\":1700000000,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"t="
 #define EVENT_AFTER  "\"},\"finish_reason\":null}]}\n\n"
 enum { TIME_DIGITS = 20 };
 
@@ -77,12 +77,13 @@ static void make_answer(void)
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     int n = snprintf(body, sizeof body,
-        "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"up\","
-        "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\"},"
+        "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,"
+        "\"model\":\"up\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\"},"
         "\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":200,"
         "\"completion_tokens\":300,\"total_tokens\":500}}", text);
     answer_len = (size_t)snprintf(answer, sizeof answer,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n, body);
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+        n, body);
 }
 
 static size_t put_chunk(char *at, const char *data)
@@ -308,7 +309,8 @@ static void accept_all(int ep, int listener)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         c->fd = fd;
         c->open = true;
-        struct epoll_event add = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
+        struct epoll_event add = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                   .data.ptr = c };
         epoll_ctl(ep, EPOLL_CTL_ADD, fd, &add);
     }
 }

@@ -50,32 +50,6 @@ tg_err tg_buf_reserve(struct tg_buf *b, size_t n)
     return TG_OK;
 }
 
-tg_err tg_buf_add(struct tg_buf *b, const void *bytes, size_t n)
-{
-    tg_err err = tg_buf_reserve(b, n);
-    if (err)
-        return err;
-    if (n)
-        memcpy(b->at + b->len, bytes, n);
-    b->len += n;
-    return TG_OK;
-}
-
-tg_err tg_buf_str(struct tg_buf *b, struct tg_str s)
-{
-    return tg_buf_add(b, s.at, s.len);
-}
-
-tg_err tg_buf_z(struct tg_buf *b, const char *z)
-{
-    return tg_buf_add(b, z, strlen(z));
-}
-
-tg_err tg_buf_char(struct tg_buf *b, char c)
-{
-    return tg_buf_add(b, &c, 1);
-}
-
 tg_err tg_buf_u64(struct tg_buf *b, uint64_t n)
 {
     char digits[20];

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/err.h"
 #include "base/str.h"
 
@@ -30,10 +31,36 @@ void tg_buf_reset(struct tg_buf *b);
 /* Make room for n more bytes. */
 tg_err tg_buf_reserve(struct tg_buf *b, size_t n);
 
-tg_err tg_buf_add(struct tg_buf *b, const void *bytes, size_t n);
-tg_err tg_buf_str(struct tg_buf *b, struct tg_str s);
-tg_err tg_buf_z(struct tg_buf *b, const char *z);
-tg_err tg_buf_char(struct tg_buf *b, char c);
+/* Add bytes. Inline, because answers are put together from many short pieces:
+ * the usual case is one comparison and one copy. */
+static inline tg_err tg_buf_add(struct tg_buf *b, const void *bytes, size_t n)
+{
+    if (b->bad || n > b->cap - b->len) {
+        tg_err err = tg_buf_reserve(b, n);
+        if (err)
+            return err;
+    }
+    if (n)
+        memcpy(b->at + b->len, bytes, n);
+    b->len += n;
+    return TG_OK;
+}
+
+static inline tg_err tg_buf_str(struct tg_buf *b, struct tg_str s)
+{
+    return tg_buf_add(b, s.at, s.len);
+}
+
+static inline tg_err tg_buf_z(struct tg_buf *b, const char *z)
+{
+    return tg_buf_add(b, z, strlen(z));
+}
+
+static inline tg_err tg_buf_char(struct tg_buf *b, char c)
+{
+    return tg_buf_add(b, &c, 1);
+}
+
 tg_err tg_buf_u64(struct tg_buf *b, uint64_t n);
 tg_err tg_buf_i64(struct tg_buf *b, int64_t n);
 

@@ -22,12 +22,13 @@ void tg_usage_init(struct tg_usage *u)
  * synonyms, of which the largest is believed: a zero often only means that
  * the server knows the name. */
 struct field {
-    const char *group;         /* the object inside usage; NULL: usage itself */
-    const char *name;
-    size_t      offset;
+    const char   *group;       /* the object inside usage; NULL: usage itself */
+    struct tg_str name;
+    size_t        offset;
 };
 
-#define FIELD(group, name, member) { group, name, offsetof(struct tg_usage, member) }
+#define FIELD(group, name, member) \
+    { group, { name, sizeof(name) - 1 }, offsetof(struct tg_usage, member) }
 
 static const struct field fields[] = {
     FIELD(NULL, "prompt_tokens", prompt),
@@ -58,6 +59,29 @@ static const struct field fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
+/* Members of a usage object that are more than a count. The first ones are
+ * groups of counts. */
+enum { PROMPT_DETAILS, COMPLETION_DETAILS, INPUT_DETAILS, OUTPUT_DETAILS, TOOL_DETAILS, TOOL_USE,
+       COUNT_GROUPS,
+       CACHE_CREATION = COUNT_GROUPS, INPUT, COST, COST_DETAILS, COST_TICKS, IS_BYOK, PARTS };
+
+#define NAME(text) { text, sizeof(text) - 1 }
+
+static const struct tg_str part_names[PARTS] = {
+    [PROMPT_DETAILS] = NAME("prompt_tokens_details"),
+    [COMPLETION_DETAILS] = NAME("completion_tokens_details"),
+    [INPUT_DETAILS] = NAME("input_tokens_details"),
+    [OUTPUT_DETAILS] = NAME("output_tokens_details"),
+    [TOOL_DETAILS] = NAME("server_tool_use_details"),
+    [TOOL_USE] = NAME("server_tool_use"),
+    [CACHE_CREATION] = NAME("cache_creation"),
+    [INPUT] = NAME("input_tokens"),
+    [COST] = NAME("cost"),
+    [COST_DETAILS] = NAME("cost_details"),
+    [COST_TICKS] = NAME("cost_in_usd_ticks"),
+    [IS_BYOK] = NAME("is_byok"),
+};
+
 static int64_t *field_at(struct tg_usage *u, const struct field *f)
 {
     return (int64_t *)(void *)((char *)u + f->offset);
@@ -79,6 +103,30 @@ static bool read_count(struct tg_usage *u, struct tg_json value, int64_t *count)
     return true;
 }
 
+/* Names are compared by their bytes; one that is written with escapes, which
+ * nobody does, the long way. */
+static bool is_named(struct tg_str key, struct tg_str name)
+{
+    if (key.len == name.len && memcmp(key.at, name.at, key.len) == 0)
+        return true;
+    return key.len > name.len && memchr(key.at, '\\', key.len) && tg_json_key_is(key, name.at);
+}
+
+static void read_field(struct tg_usage *said, const char *group, struct tg_str key,
+                       struct tg_json value)
+{
+    for (size_t i = 0; i < FIELDS; i++) {
+        const struct field *f = &fields[i];
+        int64_t count;
+        bool is_group = f->group ? group && strcmp(f->group, group) == 0 : !group;
+        if (is_group && is_named(key, f->name)) {
+            if (read_count(said, value, &count) && count > *field_at(said, f))
+                *field_at(said, f) = count;
+            return;
+        }
+    }
+}
+
 static void read_group(struct tg_usage *said, struct tg_json object, const char *group)
 {
     struct tg_json_iter it;
@@ -86,17 +134,8 @@ static void read_group(struct tg_usage *said, struct tg_json object, const char 
     struct tg_json value;
 
     tg_json_iter_init(&it, object);
-    while (object.kind == TG_JSON_OBJECT && tg_json_next(&it, &key, &value)) {
-        for (size_t i = 0; i < FIELDS; i++) {
-            bool is_group = fields[i].group ? group && strcmp(fields[i].group, group) == 0 : !group;
-            int64_t count;
-            if (!is_group || !tg_json_key_is(key, fields[i].name))
-                continue;
-            int64_t *at = field_at(said, &fields[i]);
-            if (read_count(said, value, &count) && count > *at)
-                *at = count;
-        }
-    }
+    while (object.kind == TG_JSON_OBJECT && tg_json_next(&it, &key, &value))
+        read_field(said, group, key, value);
 }
 
 /* Cache writes by how long they are kept: more than the sum is not told by
@@ -119,13 +158,13 @@ static void read_cache_creation(struct tg_usage *said, struct tg_json parts)
 
 /* Anthropic's input_tokens are those outside the cache; Responses' input_tokens,
  * which come with details, are all of them. */
-static void read_input(struct tg_usage *u, struct tg_usage *said, struct tg_json usage)
+static void read_input(struct tg_usage *u, struct tg_usage *said, const struct tg_json *parts)
 {
     int64_t input;
 
-    if (!read_count(said, tg_json_get(usage, "input_tokens"), &input) || said->prompt >= 0)
+    if (!read_count(said, parts[INPUT], &input) || said->prompt >= 0)
         return;
-    if (tg_json_get(usage, "input_tokens_details").kind != TG_JSON_OBJECT) {
+    if (parts[INPUT_DETAILS].kind != TG_JSON_OBJECT) {
         int64_t cached = said->cached >= 0 ? said->cached : u->cached;
         int64_t written = said->cache_write >= 0 ? said->cache_write : u->cache_write;
         input += cached > 0 ? cached : 0;
@@ -161,10 +200,9 @@ void tg_usage_read_charge(struct tg_usage *u, struct tg_json cost)
 /* What the provider takes for it: a number of dollars, Perplexity's object,
  * xAI's ticks (1e10 a dollar); through somebody else's key the fee and what
  * the provider behind takes. */
-static void read_cost(struct tg_usage *said, struct tg_json usage)
+static void read_cost(struct tg_usage *said, const struct tg_json *parts)
 {
-    struct tg_json cost = tg_json_get(usage, "cost"), details = tg_json_get(usage, "cost_details");
-    struct tg_json ticks = tg_json_get(usage, "cost_in_usd_ticks");
+    struct tg_json cost = parts[COST], ticks = parts[COST_TICKS];
     int64_t n, upstream = -1;
     bool is_byok = false;
 
@@ -179,8 +217,8 @@ static void read_cost(struct tg_usage *said, struct tg_json usage)
     else if (cost.kind != TG_JSON_NONE && cost.kind != TG_JSON_NULL)
         said->doubtful = true;
 
-    read_dollars(said, tg_json_get(details, "upstream_inference_cost"), &upstream);
-    tg_json_bool(tg_json_get(usage, "is_byok"), &is_byok);
+    read_dollars(said, tg_json_get(parts[COST_DETAILS], "upstream_inference_cost"), &upstream);
+    tg_json_bool(parts[IS_BYOK], &is_byok);
     if (upstream < 0)
         return;
     if (said->cost_nano < 0)
@@ -205,23 +243,40 @@ static void merge(struct tg_usage *u, const struct tg_usage *said)
     u->seen = (u->prompt >= 0 && u->completion >= 0) || u->total >= 0;
 }
 
+/* One pass over the object: counts are read, the rest is put where it belongs. */
+static void sort_members(struct tg_usage *said, struct tg_json usage, struct tg_json *parts)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json value;
+
+    tg_json_iter_init(&it, usage);
+    while (tg_json_next(&it, &key, &value)) {
+        int part = 0;
+        while (part < PARTS && !is_named(key, part_names[part]))
+            part++;
+        if (part < PARTS)
+            parts[part] = value;
+        else
+            read_field(said, NULL, key, value);
+    }
+}
+
 void tg_usage_read(struct tg_usage *u, struct tg_json usage)
 {
-    static const char *const groups[] = {
-        "prompt_tokens_details", "completion_tokens_details", "input_tokens_details",
-        "output_tokens_details", "server_tool_use_details", "server_tool_use",
-    };
+    struct tg_json parts[PARTS] = { 0 };
     struct tg_usage said;
 
     if (usage.kind != TG_JSON_OBJECT)
         return;
     tg_usage_init(&said);
-    read_group(&said, usage, NULL);
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        read_group(&said, tg_json_get(usage, groups[i]), groups[i]);
-    read_cache_creation(&said, tg_json_get(usage, "cache_creation"));
-    read_input(u, &said, usage);
-    read_cost(&said, usage);
+    sort_members(&said, usage, parts);
+    for (int i = 0; i < COUNT_GROUPS; i++)
+        if (parts[i].kind == TG_JSON_OBJECT)
+            read_group(&said, parts[i], part_names[i].at);
+    read_cache_creation(&said, parts[CACHE_CREATION]);
+    read_input(u, &said, parts);
+    read_cost(&said, parts);
     merge(u, &said);
 }
 

@@ -15,8 +15,13 @@ if not dir then
   return
 end
 
-local SEED, TASKS, BYTEWISE_MOST = 20261120, 24, 20000
+local SEED = tonumber(os.getenv "TIDEGATE_SEED") or 20261120
+local TASKS, BYTEWISE_MOST = 24, 20000
 local DOLLARS_A_TOKEN = 0.001               -- dear, so that reported charges are within what is possible
+
+-- What the recordings are compressed with besides, as some providers do unasked.
+local CODINGS = transcripts.br and { "gzip", "br" } or { "gzip" }
+if not transcripts.br then io.stderr:write "NOTICE: no libbrotlienc; brotli is not replayed\n" end
 
 -- ---- what is replayed ----
 
@@ -50,6 +55,10 @@ local function plan_stream(jobs, r, random)
     new_job(jobs, r, "byte by byte", transcripts.cut(r.bytes, function() return 1 end))
   end
   new_job(jobs, r, "random cuts", transcripts.cut(r.bytes, function() return random(200) end))
+  for _, coding in ipairs(r.bytes == r.body and #r.bytes < BYTEWISE_MOST and CODINGS or {}) do
+    new_job(jobs, r, coding .. ", byte by byte", transcripts.cut(transcripts[coding](r.body), function() return 1 end),
+      { coding = coding })
+  end
   for _, ending in ipairs { "orderly", "broken" } do
     local n = cut_point(r.bytes, random)
     new_job(jobs, r, "truncated, " .. ending, { r.bytes:sub(1, n) },
@@ -85,8 +94,9 @@ local function scripted(jobs)
   return provider.start(function(conn, request)
     local job = jobs[tonumber(request.body:match '"model":%s*"job%-(%d+)"')]
     job.asked = (job.asked or 0) + 1
-    conn:write(("HTTP/1.1 %d Recorded\r\n%s%sTransfer-Encoding: chunked\r\n\r\n"):format(job.r.status,
-      table.concat(job.r.headers, "\r\n"), job.r.headers[1] and "\r\n" or ""))
+    conn:write(("HTTP/1.1 %d Recorded\r\n%s%s%sTransfer-Encoding: chunked\r\n\r\n"):format(job.r.status,
+      table.concat(job.r.headers, "\r\n"), job.r.headers[1] and "\r\n" or "",
+      job.coding and "Content-Encoding: " .. job.coding .. "\r\n" or ""))
     local waiting, bytes = {}, 0
     for _, piece in ipairs(job.pieces) do
       waiting[#waiting + 1] = ("%x\r\n%s\r\n"):format(#piece, piece)
@@ -133,7 +143,7 @@ local function catalog_of(jobs)
 end
 
 local function replay(jobs)
-  local log
+  local log, ended, why
   net.run(function()
     local up = scripted(jobs)
     local gw = gateway.start { providers = { recorded = up.port }, catalog = catalog_of(jobs),
@@ -153,9 +163,9 @@ local function replay(jobs)
     while running > 0 do net.sleep(0.05) end
     log = gw:log()
     up:stop()
-    gw:stop()
+    ended, why = pcall(gw.stop, gw)
   end)
-  return log
+  return log .. (ended and "" or tostring(why)), ended
 end
 
 -- ---- judging ----
@@ -222,9 +232,9 @@ local function has_object_content(job)
 end
 
 describe("a recorded provider, replayed through the gateway", function()
-  local log
+  local log, ended
 
-  lazy_setup(function() log = replay(jobs) end)
+  lazy_setup(function() log, ended = replay(jobs) end)
 
   it("is answered in every exchange, and the gateway lives on", function()
     local broken = {}
@@ -232,8 +242,8 @@ describe("a recorded provider, replayed through the gateway", function()
       if job.broken then broken[#broken + 1] = job.r.name .. " (" .. job.how .. "): " .. job.broken end
       if job.got and job.got.cut then broken[#broken + 1] = job.r.name .. " (" .. job.how .. "): cut" end
     end
+    assert.is_true(ended, log:sub(-6000))
     assert.same({}, broken)
-    assert.is_nil(log:find("ERROR: AddressSanitizer", 1, true))
   end)
 
   it("R-01: is a success exactly when its own answer was whole, however it is cut", function()

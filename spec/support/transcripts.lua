@@ -4,6 +4,7 @@
 -- The recordings are under $TIDEGATE_TEST_DATA/transcripts. This reading knows
 -- nothing of the gateway's code; JSON is lua-cjson's.
 
+local ffi   = require "ffi"
 local cjson = require "cjson"
 
 local transcripts = {}
@@ -107,6 +108,37 @@ function transcripts.cut(bytes, size)
   end
   return out
 end
+
+-- ---- compression ----
+
+ffi.cdef [[
+typedef struct gzFile_s *tg_spec_gz;
+tg_spec_gz gzopen(const char *path, const char *mode);
+int gzwrite(tg_spec_gz file, const void *at, unsigned len);
+int gzclose(tg_spec_gz file);
+int BrotliEncoderCompress(int quality, int window, int mode, size_t in_len, const char *in,
+                          size_t *out_len, char *out);
+]]
+
+local z = ffi.load "libz.so.1"
+local has_brotli, brotli = pcall(ffi.load, "libbrotlienc.so.1")
+
+function transcripts.gzip(text)
+  local path = os.tmpname()
+  local file = z.gzopen(path, "wb")
+  assert(z.gzwrite(file, text, #text) == #text and z.gzclose(file) == 0)
+  local bytes = slurp(path, "rb")
+  os.remove(path)
+  return bytes
+end
+
+--- Brotli; nil where the machine has no encoder.
+transcripts.br = has_brotli and function(text)
+  local room = #text + 1024
+  local out, len = ffi.new("char[?]", room), ffi.new("size_t[1]", room)
+  assert(brotli.BrotliEncoderCompress(5, 18, 0, #text, text, len, out) == 1)
+  return ffi.string(out, len[0])
+end or nil
 
 -- ---- the simple reading ----
 

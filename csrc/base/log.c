@@ -231,6 +231,7 @@ bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
     l->line = spare;
     spare = (struct tg_buf){ 0 };
     l->level = level;
+    l->foreign = false;
     l->text = is_tty == 1;
     if (l->text) {
         add_time(&l->line);
@@ -247,10 +248,16 @@ bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event)
     return true;
 }
 
-void tg_log_str(struct tg_log *l, const char *name, struct tg_str value)
+void tg_log_own(struct tg_log *l, const char *name, struct tg_str value)
 {
     name_field(l, name);
     add_escaped(&l->line, value);
+}
+
+void tg_log_str(struct tg_log *l, const char *name, struct tg_str value)
+{
+    l->foreign = true;
+    tg_log_own(l, name, value);
 }
 
 void tg_log_z(struct tg_log *l, const char *name, const char *value)
@@ -284,7 +291,8 @@ void tg_log_close(struct tg_log *l)
 {
     tg_buf_z(&l->line, l->text ? "\n" : "}\n");
     if (!l->line.bad) {
-        tg_log_redact(&l->line, 0);
+        if (l->foreign)
+            tg_log_redact(&l->line, 0);
         if (holds)
             hold(tg_buf_view(&l->line), l->level);
         else

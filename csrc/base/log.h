@@ -29,6 +29,7 @@ struct tg_log {
     struct tg_buf line;
     enum tg_log_level level;
     bool text;
+    bool foreign;                      /* holds words that are not our own */
 };
 
 /* Log lines of this level and above from now on; info until called. `fd` is
@@ -50,6 +51,9 @@ void tg_log_redact(struct tg_buf *b, size_t from);
 bool tg_log_open(struct tg_log *l, enum tg_log_level level, const char *event);
 void tg_log_str(struct tg_log *l, const char *name, struct tg_str value);
 void tg_log_z(struct tg_log *l, const char *name, const char *value);
+/* The same for our own and the operator's words (ids, slugs, names), which
+ * are no secrets: a line of nothing else is not searched for them. */
+void tg_log_own(struct tg_log *l, const char *name, struct tg_str value);
 void tg_log_int(struct tg_log *l, const char *name, int64_t value);
 void tg_log_bool(struct tg_log *l, const char *name, bool value);
 void tg_log_close(struct tg_log *l);

@@ -92,15 +92,15 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
 
     if (!x->config->log_requests || !tg_log_open(&l, TG_LOG_INFO, "request"))
         return;
-    tg_log_str(&l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
+    tg_log_own(&l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
     if (x->key)
-        tg_log_str(&l, "key", x->key->name);
+        tg_log_own(&l, "key", x->key->name);
     if (x->endpoint) {
-        tg_log_str(&l, "model", x->endpoint->model->id);
-        tg_log_str(&l, "provider", x->endpoint->tag);
+        tg_log_own(&l, "model", x->endpoint->model->id);
+        tg_log_own(&l, "provider", x->endpoint->tag);
     }
     tg_log_bool(&l, "stream", x->is_stream);
-    tg_log_z(&l, "outcome", tg_outcome_rule(x->relay.last)->name);
+    tg_log_own(&l, "outcome", tg_str_of(tg_outcome_rule(x->relay.last)->name));
     tg_log_int(&l, "attempts", x->relay.attempts);
     if (last)
         tg_log_int(&l, "status", last->status);

@@ -1,5 +1,6 @@
 #include "flow/engine.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -268,6 +269,16 @@ static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_htt
     tg_buf_done(&reply.body);
 }
 
+static void on_health(struct tg_engine *e, struct tg_client *c)
+{
+    char id[TG_EXCHANGE_ID_LEN + 1];
+
+    make_id(e, tg_clock_wall_ms(), id);
+    tg_buf_reset(&e->scratch);
+    tg_reply_fields(&e->scratch, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, "application/json");
+    tg_client_reply(c, 200, tg_buf_view(&e->scratch), TG_STR("{\"status\":\"ok\"}"));
+}
+
 /* What the exchange must know when the desk is gone. */
 static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const struct tg_plan *p)
 {
@@ -416,8 +427,7 @@ static void on_request(void *arg, struct tg_client *c, const struct tg_http1_hea
     if (r.relays)
         on_relay(e, c, head, body, &r, key);
     else if (r.is_health)
-        tg_client_reply(c, 200, TG_STR("Content-Type: application/json\r\n"),
-                        TG_STR("{\"status\":\"ok\"}"));
+        on_health(e, c);
     else
         on_api(e, c, head, &r, key);
 }
@@ -528,7 +538,8 @@ struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
 void tg_engine_run(struct tg_engine *e)
 {
     tg_log_hold();
-    tg_loop_run(e->loop);
+    if (tg_loop_run(e->loop))
+        tg_log_say(TG_LOG_ERROR, "engine", "its loop ended: %s", strerror(errno));
     tg_log_release();
 }
 

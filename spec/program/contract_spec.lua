@@ -464,7 +464,8 @@ end)
 
 describe("3.5: other shapes", function()
   it("/completions is answered as text", scene.with({
-    a = says '{"id":"x","object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" there","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}',
+    a = says('{"id":"x","object":"text_completion","created":1,"model":"m","choices":[{"index":0,"text":" there",'
+      .. '"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'),
   }, nil, function(s)
     local r = scene.told(http.post(s.port, "/api/v1/completions", '{"model":"test/model","prompt":"hi"}'))
     assert.equal("POST /v1/completions HTTP/1.1", s.a.requests[1].line)
@@ -868,7 +869,7 @@ describe("7.3: GET /models/{author}/{slug}/endpoints", function()
     assert.is_nil(json.encode(o):find("up-a", 1, true))
   end))
 
-  it("has live percentiles and uptimes within half a second of the traffic", scene.with({ a = function(conn, request, n)
+  it("has live percentiles and uptimes within half a second of the traffic", scene.with({ a = function(conn, _, n)
     if n == 20 then return provider.json(conn, '{"error":{"message":"no"}}', 500) end
     net.sleep(0.03)
     provider.stream(conn, { "a", "b", "c", "d" }, 0.01)

@@ -154,8 +154,8 @@ local function replay(jobs)
         while next_job <= #jobs do
           local job = jobs[next_job]
           next_job = next_job + 1
-          local ok, why = pcall(ask, gw.port, job)
-          if not ok then job.broken = tostring(why) end
+          local ok, failure = pcall(ask, gw.port, job)
+          if not ok then job.broken = tostring(failure) end
         end
         running = running - 1
       end)

@@ -2,6 +2,9 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static _Thread_local size_t made, fails_at;
 
@@ -28,6 +31,13 @@ void *tg_realloc(void *p, size_t n)
 void tg_free(void *p)
 {
     free(p);
+}
+
+void tg_mem_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 size_t tg_mem_fail_at(size_t n)

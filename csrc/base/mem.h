@@ -14,6 +14,9 @@ void *tg_zalloc(size_t n);
 void *tg_realloc(void *p, size_t n);
 void  tg_free(void *p);
 
+/* Give memory that is free but kept back to the system. Takes about 0.1 ms. */
+void tg_mem_trim(void);
+
 /* Let the n-th allocation of this thread from now fail (1 is the next one);
  * 0 lets all succeed again. Returns how many allocations happened since the
  * last call. For tests. */

@@ -19,7 +19,7 @@ enum {
     TG_CONFIG_BODY_BYTES  = 32 << 20,      /* default of limits.body */
     TG_CONFIG_ANSWER_BYTES = 64 << 20,     /* default of limits.answer: one whole upstream body,
                                               decoded; also all bytes of one stream */
-    TG_CONFIG_EVENT_BYTES = 1 << 20,       /* default of limits.event: one event of a stream */
+    TG_CONFIG_EVENT_BYTES = 8 << 20,       /* default of limits.event: one event of a stream */
     TG_CONFIG_CONNECTIONS = 16384          /* default of limits.connections, of one engine */
 };
 

@@ -12,7 +12,7 @@
 #include "flow/pump.h"
 #include "flow/reply.h"
 
-enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64 };
+enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64, REST_MS = 1000 };
 
 struct tg_engine {
     struct tg_loop      *loop;
@@ -26,6 +26,7 @@ struct tg_engine {
     struct tg_exchange  *exchanges;
     struct tg_try       *tries;
     struct tg_desk      *desks;
+    struct tg_timer      rest;             /* runs while there is no exchange */
     unsigned             desks_kept;
     bool                 draining;
     /* of the request whose head is being looked at; between on_head and
@@ -89,6 +90,28 @@ static void end_if_drained(struct tg_engine *e)
         tg_loop_stop(e->loop);
 }
 
+static void free_desks(struct tg_engine *e)
+{
+    while (e->desks) {
+        struct tg_desk *d = e->desks;
+        e->desks = d->next;
+        tg_arena_done(&d->arena);
+        tg_free(d);
+    }
+    e->desks_kept = 0;
+}
+
+/* Nothing to do for a while: what the last load needed goes back. */
+static void on_rest(struct tg_timer *t)
+{
+    struct tg_engine *e = (struct tg_engine *)((char *)t - offsetof(struct tg_engine, rest));
+
+    if (e->exchanges)
+        return;
+    free_desks(e);
+    tg_mem_trim();
+}
+
 void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x)
 {
     if (x->prev)
@@ -97,6 +120,8 @@ void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x)
         e->exchanges = x->next;
     if (x->next)
         x->next->prev = x->prev;
+    if (!e->exchanges && !e->rest.at_ms)
+        tg_loop_at(e->loop, &e->rest, tg_loop_ms(e->loop) + REST_MS);
 }
 
 void tg_engine_remember_try(struct tg_engine *e, struct tg_try *t)
@@ -511,6 +536,7 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
         tg_buf_z(why, "out of memory");
         return false;
     }
+    e->rest.on = on_rest;
     tg_loop_each_turn(e->loop, each_turn, e);
     return true;
 }
@@ -554,12 +580,7 @@ void tg_engine_free(struct tg_engine *e)
     tg_tls_context_free(e->tls);
     if (e->api && e->hooks.close)
         e->hooks.close(e->api);
-    while (e->desks) {
-        struct tg_desk *d = e->desks;
-        e->desks = d->next;
-        tg_arena_done(&d->arena);
-        tg_free(d);
-    }
+    free_desks(e);
     tg_buf_done(&e->scratch);
     tg_config_drop(e->config);
     tg_loop_free(e->loop);

@@ -89,6 +89,8 @@ struct tg_exchange {
     struct tg_attempt attempts[TG_RELAY_ATTEMPTS_MAX];
     struct tg_attempt *attempt;                /* the current one; the relay may count the next */
     struct tg_str     failed_at;               /* provider name of the last failure */
+    struct tg_buf     failures;                /* every failed attempt, for the log */
+    int               status;                  /* told to the client; 499: it had left */
     struct tg_cost    cost;
     char              why[128];                /* of the last broken connection */
 };

@@ -320,10 +320,18 @@ static void on_body(void *arg, struct tg_str bytes)
     tg_buf_done(&plain);
 }
 
+/* Without the byte-order mark that some servers put before their JSON. */
+static struct tg_str whole_body(const struct tg_exchange *x)
+{
+    struct tg_str s = tg_buf_view(&x->whole);
+
+    return tg_str_starts(s, "\xef\xbb\xbf") ? (struct tg_str){ s.at + 3, s.len - 3 } : s;
+}
+
 /* A whole body is here: is it a completion? */
 static void finish_whole(struct tg_exchange *x)
 {
-    struct tg_str body = tg_buf_view(&x->whole);
+    struct tg_str body = whole_body(x);
     tg_err err = tg_answer_read(x->answer, body);
 
     if (!err && x->is_stream) {
@@ -557,16 +565,18 @@ static void send_ending(struct tg_exchange *x)
 
     tg_settle_price(x);
     tg_reply_metadata(x, true, now_of(x), &metadata);
+    x->status = 200;
     if (x->is_stream) {
         err = tg_answer_finish(x->answer, &x->cost, tg_buf_view(&metadata), &x->out);
     } else {
         tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, "application/json");
-        err = tg_answer_write(x->answer, tg_buf_view(&x->whole), &x->cost, tg_buf_view(&metadata),
+        err = tg_answer_write(x->answer, whole_body(x), &x->cost, tg_buf_view(&metadata),
                               &x->out);
     }
     x->client = NULL;
     if (err || x->out.bad) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
+        x->status = tg_fault_status(&f);
         if (x->is_stream)
             tg_client_abort(client);
         else
@@ -588,6 +598,7 @@ static void send_error(struct tg_exchange *x, bool in_stream)
 
     tg_reply_metadata(x, false, now_of(x), &metadata);
     x->client = NULL;
+    x->status = tg_fault_status(&f);
     if (!in_stream) {
         tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
@@ -685,6 +696,7 @@ static void free_exchange(struct tg_exchange *x)
     tg_buf_done(&x->body);
     tg_buf_done(&x->whole);
     tg_buf_done(&x->out);
+    tg_buf_done(&x->failures);
     tg_engine_forget(engine, x);
     tg_config_drop(x->config);
     tg_free(x);
@@ -714,6 +726,7 @@ void tg_pump_start(struct tg_exchange *x)
 void tg_pump_down_gone(struct tg_exchange *x)
 {
     x->client = NULL;
+    x->status = 499;               /* nginx's number for it */
     tell_event(x, TG_EV_DOWN_GONE);
 }
 

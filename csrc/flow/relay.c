@@ -123,11 +123,9 @@ static void note_repeat(struct tg_relay *r, const struct tg_outcome_rule *rule,
 
     if (!rule->again)
         return;
-    if (retry_after_ms >= 0)
+    wait = (uint64_t)(r->last == TG_OUT_RATE_LIMITED ? BACKOFF_429_MS : BACKOFF_MS) << r->repeats;
+    if (retry_after_ms > 0)            /* 0, or a time gone by, asks for no hammering */
         wait = (uint64_t)retry_after_ms;
-    else
-        wait = (uint64_t)(r->last == TG_OUT_RATE_LIMITED ? BACKOFF_429_MS : BACKOFF_MS)
-               << r->repeats;
     if (wait > TG_RELAY_WAIT_MAX_MS)
         return;
     if (!r->retry_ready_ms || now + wait < r->retry_ready_ms || r->retry_candidate == r->current) {

@@ -22,6 +22,8 @@ void tg_reply_fault(struct tg_client *c, const struct tg_fault *f, struct tg_str
     struct tg_buf fields = { 0 }, body = { 0 };
 
     tg_reply_fields(&fields, id, "application/json");
+    if (f->status == 405)
+        tg_buf_z(&fields, "Allow: POST\r\n");
     if (f->retry_after_ms > 0) {
         tg_buf_z(&fields, "Retry-After: ");
         tg_buf_u64(&fields, ((uint64_t)f->retry_after_ms + 999) / 1000);
@@ -37,7 +39,7 @@ void tg_reply_fault(struct tg_client *c, const struct tg_fault *f, struct tg_str
 static bool is_passed_on(int status)
 {
     switch (status) {
-    case 400: case 404: case 408: case 409: case 413: case 422: case 429:
+    case 400: case 404: case 408: case 409: case 412: case 413: case 422: case 429:
         return true;
     default:
         return status >= 500 && status <= 599;
@@ -83,7 +85,7 @@ static const char *why_not(enum tg_outcome o)
     case TG_OUT_TRUNCATED:           return "the answer ended before it was complete";
     case TG_OUT_MALFORMED:           return "the answer is not a valid completion";
     case TG_OUT_EMPTY:               return "the answer is empty";
-    case TG_OUT_TOO_BIG:             return "the answer passes a size limit";
+    case TG_OUT_TOO_BIG:             return "the answer is larger than limits.answer or limits.event";
     case TG_OUT_KEY_REFUSED:         return "it refused the gateway's key";
     case TG_OUT_NO_CREDIT:           return "the gateway's account there has no credit";
     case TG_OUT_REDIRECT:            return "it answered with a redirect";
@@ -105,6 +107,8 @@ struct tg_fault tg_reply_failure(const struct tg_exchange *x, struct tg_buf *wor
     if (rule->told) {
         if (is_passed_on(status))
             f.status = status;
+        if (f.type == TG_FAULT_INVALID_REQUEST && (status == 412 || status == 422))
+            f.type = tg_fault_type_for(status);
         f.provider_code = tg_buf_view(&x->told.code);
         f.raw = tg_buf_view(&x->told.raw);
     }

@@ -5,26 +5,49 @@
 
 enum { BYTES_A_TOKEN = 4 };        /* rule of thumb where a provider gives no count */
 
-static struct tg_live_report report_of(const struct tg_exchange *x, enum tg_outcome outcome)
+/* Speed: the tokens behind the first over the time from first to last content.
+ * An answer that came whole tells only how long all of it took. */
+static void report_speed(const struct tg_exchange *x, struct tg_live_report *r, uint64_t now_ms)
+{
+    const struct tg_answer_facts *f = tg_answer_facts(x->answer);
+    int64_t tokens = f->usage.completion > 0 ? f->usage.completion : f->content_events;
+
+    r->output_tokens = tokens - 1;
+    r->stream_ms = x->is_stream ? tg_meter_stream_ms(&x->meter)
+                                : (int64_t)(now_ms - x->meter.began_ms);
+}
+
+static struct tg_live_report report_of(const struct tg_exchange *x, enum tg_outcome outcome,
+                                       uint64_t now_ms)
 {
     struct tg_live_report r = {
         .event = tg_outcome_rule(outcome)->health,
-        .ttft_ms = x->is_stream ? tg_meter_ttft_ms(&x->meter) : -1,
+        .ttft_ms = tg_meter_ttft_ms(&x->meter),
         .output_tokens = -1,
         .hold_ms = outcome == TG_OUT_RATE_LIMITED ? x->retry_after_ms : -1,
     };
 
     if (outcome == TG_OUT_OK) {
         const struct tg_answer_facts *f = tg_answer_facts(x->answer);
-        if (x->is_stream) {
-            int64_t tokens = f->usage.completion > 0 ? f->usage.completion : f->content_events;
-            r.output_tokens = tokens - 1;
-            r.stream_ms = tg_meter_stream_ms(&x->meter);
-        }
+        if (x->api != TG_API_EMBEDDINGS)
+            report_speed(x, &r, now_ms);
         r.tools = f->has_tools;
         r.tools_bad = f->has_bad_tools;
     }
     return r;
+}
+
+/* For the log: who failed and how, "groq:overloaded openai:connect(refused)". */
+static void note_failure(struct tg_exchange *x, const struct tg_attempt *a)
+{
+    x->failed_at = x->endpoint->provider->name;
+    if (x->failures.len)
+        tg_buf_char(&x->failures, ' ');
+    tg_buf_str(&x->failures, x->endpoint->tag);
+    tg_buf_char(&x->failures, ':');
+    tg_buf_z(&x->failures, a->outcome);
+    if (x->why[0])
+        tg_buf_printf(&x->failures, "(%s)", x->why);
 }
 
 void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t now_ms)
@@ -36,9 +59,9 @@ void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t 
     a->ttft_ms = tg_meter_ttft_ms(&x->meter);
     a->total_ms = (int64_t)(now_ms - x->meter.began_ms);
     if (outcome != TG_OUT_OK)
-        x->failed_at = x->endpoint->provider->name;
+        note_failure(x, a);
     if (live) {
-        struct tg_live_report r = report_of(x, outcome);
+        struct tg_live_report r = report_of(x, outcome, now_ms);
         tg_live_tell(live, &r, now_ms);
         atomic_fetch_sub(&live->in_flight, 1);
     }
@@ -90,7 +113,9 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
         x->relay.attempts ? &x->attempts[x->relay.attempts - 1] : NULL;
     struct tg_log l;
 
-    if (!x->config->log_requests || !tg_log_open(&l, TG_LOG_INFO, "request"))
+    enum tg_log_level level = x->status >= 500 ? TG_LOG_WARN : TG_LOG_INFO;
+
+    if (!x->config->log_requests || !tg_log_open(&l, level, "request"))
         return;
     tg_log_own(&l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
     if (x->key)
@@ -101,9 +126,12 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
     }
     tg_log_bool(&l, "stream", x->is_stream);
     tg_log_own(&l, "outcome", tg_str_of(tg_outcome_rule(x->relay.last)->name));
+    tg_log_int(&l, "status", x->status);
     tg_log_int(&l, "attempts", x->relay.attempts);
-    if (last)
-        tg_log_int(&l, "status", last->status);
+    if (last && last->status != x->status)
+        tg_log_int(&l, "upstream_status", last->status);
+    if (x->failures.len)
+        tg_log_str(&l, "failed", tg_buf_view(&x->failures));
     if (last && x->is_stream && last->ttft_ms >= 0)
         tg_log_int(&l, "ttft_ms", last->ttft_ms);
     tg_log_int(&l, "total_ms", (int64_t)(now_ms - x->began_ms));

@@ -31,6 +31,7 @@ struct tg_client {
     uint8_t          depth;                /* handlers of this client on the stack */
     size_t           seen;                 /* how far `in` was searched for the head's end */
     size_t           head_bytes;           /* of `in`, once the head is whole */
+    size_t           skip_bytes;           /* of a body that was answered without being read */
     struct tg_http1_body framing;
     struct tg_buf    in;                   /* head, when it came in several reads; else empty */
     struct tg_buf    body;
@@ -543,6 +544,17 @@ static void begin_body(struct tg_client *c, const struct tg_http1_head *h, struc
     arm(c, TG_CLIENT_BODY_IDLE_MS);
 }
 
+/* Is so little of the body still to come that it can be read over? */
+static bool can_skip(struct tg_client *c, const struct tg_http1_head *h, struct tg_str in)
+{
+    uint64_t all = h->head_bytes + h->body_bytes;
+
+    if (h->framing != TG_HTTP1_LENGTH || h->expects_continue || all - in.len > TG_CLIENT_SKIP_BYTES)
+        return false;
+    c->skip_bytes = (size_t)(all - in.len);
+    return true;
+}
+
 /* A whole head stands at the start of `in`. Returns how many bytes of it were
  * used up; the rest belongs to the next request. A body that has to be put
  * together looks after the rest itself. */
@@ -561,7 +573,7 @@ static size_t on_whole_head(struct tg_client *c, struct tg_str in)
     /* An answer given now may leave body bytes unread: then it is the last. */
     bool keep = c->keep_alive;
     bool all_here = is_all_here(h, in);
-    if (!all_here)
+    if (!all_here && !can_skip(c, h, in))
         c->keep_alive = false;
     if (!s->handler.on_head(s->handler.arg, c, h)) {
         if (!all_here)
@@ -569,6 +581,7 @@ static size_t on_whole_head(struct tg_client *c, struct tg_str in)
         return h->head_bytes + (h->framing == TG_HTTP1_LENGTH ? (size_t)h->body_bytes : 0);
     }
     c->keep_alive = keep;
+    c->skip_bytes = 0;
     if (!all_here) {
         bool kept = in.at == c->in.at;
         begin_body(c, h, in);
@@ -673,6 +686,13 @@ static void feed_body(struct tg_client *c, struct tg_str in)
 
 static void feed(struct tg_client *c, struct tg_str bytes)
 {
+    size_t skipped = bytes.len < c->skip_bytes ? bytes.len : c->skip_bytes;
+
+    c->skip_bytes -= skipped;
+    bytes.at += skipped;
+    bytes.len -= skipped;
+    if (!bytes.len)
+        return;
     switch (c->phase) {
     case HEAD:
         feed_head(c, bytes);

@@ -30,6 +30,8 @@ enum {
     TG_CLIENT_BODY_LEAST   = 256,          /* bytes a second a body must average after that */
     TG_CLIENT_IDLE_MS      = 75 * 1000,    /* between two requests */
     TG_CLIENT_WRITE_MS     = 60 * 1000,    /* without taking one byte of its answer */
+    TG_CLIENT_SKIP_BYTES   = 64 * 1024,    /* of a body behind an early answer: read over, and
+                                              the connection lives on */
     TG_CLIENT_LINGER_MS    = 3 * 1000,     /* reading on after an early answer ... */
     TG_CLIENT_LINGER_BYTES = 64 << 20,     /* ... and at most this much */
     TG_CLIENT_QUEUE_FULL   = 64 * 1024,    /* queued answer bytes: stop the provider */

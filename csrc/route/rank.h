@@ -18,7 +18,7 @@ enum {
     TG_RANK_STICKY_IDLE_MS  = 10 * 60 * 1000,  /* a session forgets its endpoint */
     TG_RANK_TOOLS_LEAST     = 20,              /* answers with tool calls that prove something */
     TG_RANK_TOOLS_PERCENT   = 10,              /* broken ones above which it is demoted */
-    TG_RANK_PROBE_PERCENT   = 10               /* requests that look past one outage */
+    TG_RANK_PROBE_PERCENT   = 5                /* requests that look past one outage */
 };
 
 /* Order p->all[0 .. kept); sets place, score, is_probe, is_sticky and

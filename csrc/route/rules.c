@@ -90,12 +90,9 @@ static bool measure(struct tg_json v, enum kind kind, double *out)
 {
     int64_t whole;
 
-    if (kind == INTEGER) {
-        bool is_whole = tg_json_i64(v, &whole);
-        *out = (double)whole;
-        return is_whole;
-    }
-    return tg_json_double(v, out);
+    if (!tg_json_double(v, out))
+        return false;
+    return kind != INTEGER || is_whole(v.raw) || tg_json_i64(v, &whole);
 }
 
 /* A string's characters as UTF-8 text: those that escapes stand for count as

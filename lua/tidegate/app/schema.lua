@@ -102,7 +102,7 @@ schema.config = {
       doc = "of one request" },
     { name = "answer", type = "integer", default = 67108864, unit = "bytes", least = 1024, most = 2147483647,
       doc = "of one answer of a provider" },
-    { name = "event", type = "integer", default = 1048576, unit = "bytes", least = 1024, most = 67108864,
+    { name = "event", type = "integer", default = 8388608, unit = "bytes", least = 1024, most = 67108864,
       doc = "of one event of a stream" },
     { name = "connections", type = "integer", default = 16384, unit = "per engine", least = 1, most = 1000000,
       doc = "open connections of clients" },

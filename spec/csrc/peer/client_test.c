@@ -326,10 +326,19 @@ TEST("an answer given at the head leaves the body unread and closes, with nothin
 
     open_world(100000);
     int fd = dial();
-    say(fd, TG_STR("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\npart"));
+    say(fd, TG_STR("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\npart"));
     struct tg_str got = hear(fd, heard, sizeof heard, &closed);
     CHECK(tg_str_starts(got, "HTTP/1.1 401 ") && holds(got, "who are you"));
     CHECK_INT(world.requests, 0);
+    tg_net_close(fd);
+
+    fd = dial();                   /* a short rest: it is read over, the connection lives on */
+    say(fd, TG_STR("POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\npart"));
+    hear(fd, heard, sizeof heard, &closed);
+    CHECK(!closed);
+    say(fd, TG_STR("restGET /next HTTP/1.1\r\nHost: x\r\n\r\n"));
+    got = hear(fd, heard, sizeof heard, &closed);
+    CHECK(holds(got, "GET /next"));
     tg_net_close(fd);
 
     fd = dial();                   /* whole: the connection may live on */

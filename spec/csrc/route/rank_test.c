@@ -62,12 +62,12 @@ TEST("the contract's example: $1 is drawn nine times as often as $3, $2 with out
         w.seed = (uint64_t)i;
         CHECK(!world_plan(&w));
         if (w.plan.all[2].place != TG_PLACE_OUTAGE)
-            continue;              /* the probe: 10 % */
+            continue;              /* the probe: 5 % */
         seen++;
         nine += tg_str_is(w.plan.all[0].endpoint->tag, "cheap");
         last += tg_str_is(w.plan.all[2].endpoint->tag, "middle");
     }
-    CHECK(is_about(seen, TIMES, 0.9));
+    CHECK(is_about(seen, TIMES, 0.95));
     CHECK(is_about(nine, seen, 0.9));
     CHECK_INT(last, seen);
 
@@ -185,7 +185,7 @@ TEST("outages, then 429 holds, then open breakers go to the end, whatever was as
     world_close(&w);
 }
 
-TEST("one request in ten looks past an outage, and the outage is over after 34 seconds")
+TEST("one request in twenty looks past an outage, and the outage is over after 34 seconds")
 {
     enum { TIMES = 20000 };
     struct world w;
@@ -194,7 +194,7 @@ TEST("one request in ten looks past an outage, and the outage is over after 34 s
     world_serves(&w, "cheap", 5, 100, 100);
     world_fails(&w, "cheap", 2);
     count_firsts(&w, ",'provider':{'sort':'price'}", TIMES, firsts);
-    CHECK(is_about(firsts[2], TIMES, 0.1));
+    CHECK(is_about(firsts[2], TIMES, 0.05));
 
     bool seen = false;
     for (w.seed = 0; w.seed < 100; w.seed++) {

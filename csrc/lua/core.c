@@ -151,6 +151,7 @@ static const luaL_Reg CORE[] = {
     { "explain",     tgl_explain },
     { "serve",       tgl_serve },
     { "thread",      tgl_thread },
+    { "sandbox",     tgl_sandbox },
     { NULL, NULL }
 };
 

@@ -95,6 +95,7 @@ int tgl_open_net(lua_State *L);
 /* Plain functions of the core. */
 int tgl_serve(lua_State *L);
 int tgl_thread(lua_State *L);
+int tgl_sandbox(lua_State *L);
 int tgl_explain(lua_State *L);
 
 #endif

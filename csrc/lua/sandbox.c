@@ -1,0 +1,568 @@
+#include "lua/sandbox.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <lualib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "lua/sandbox_parts.h"
+
+enum {
+    MEMORY = 8 << 20, MEMORY_LEAST = 256 << 10, TURN_US = 2000, LOAD_US = 100 * 1000,
+    HOOK_COUNT = 100,                  /* instructions between looks at the clock */
+    HOOK_COUNT_BIG = 5,                /* where an instruction may move a megabyte */
+    BIG = 16 * 1024,                   /* bytes from which a block is such */
+    STEPS = 10 * 1000,                 /* of C functions between looks */
+    BYTES_A_STEP = 16,
+    LOOKS_LEAST = 50                   /* fewer in a turn: it was kept from running */
+};
+
+struct tg_sandbox *tgs_of(lua_State *L)
+{
+    void *sb;
+
+    lua_getallocf(L, &sb);
+    return sb;
+}
+
+/* ---- time ---- */
+
+static void on_count(lua_State *L, lua_Debug *ar);
+
+static void watch(struct tg_sandbox *sb, int count)
+{
+    sb->hook_count = count;
+    lua_sethook(sb->L, on_count, LUA_MASKCOUNT, count);
+}
+
+/* May be called where nothing may be raised: it then lets the next instruction
+ * raise. */
+static bool is_late(struct tg_sandbox *sb)
+{
+    uint64_t now_ns;
+
+    if (sb->is_over || !sb->is_armed)
+        return sb->is_over;
+    /* Many little instructions or a few big ones: either way it has been busy. */
+    sb->looks += sb->hook_count == HOOK_COUNT ? 1 : HOOK_COUNT / HOOK_COUNT_BIG;
+    now_ns = tg_clock_ns();
+    if (now_ns < sb->deadline_ns)
+        return false;
+    /* A thread that the kernel let wait is not a policy that runs away. */
+    if (sb->looks < LOOKS_LEAST && !sb->is_extended) {
+        sb->is_extended = true;
+        sb->deadline_ns = now_ns + sb->now_us * 1000ull;
+        return false;
+    }
+    sb->is_over = true;
+    watch(sb, 1);
+    return true;
+}
+
+/* Raised as text that is not formatted where memory may be short. */
+static void raise_late(lua_State *L, const char *source, int line)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+
+    if (line > 0)
+        snprintf(sb->why, sizeof sb->why, "%s:%d: ran longer than %g ms", source, line,
+                 sb->now_us / 1e3);
+    else
+        snprintf(sb->why, sizeof sb->why, "%s: ran longer than %g ms", sb->called,
+                 sb->now_us / 1e3);
+    lua_pushnil(L);
+    lua_error(L);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    if (!is_late(tgs_of(L)))
+        return;
+    lua_getinfo(L, "Sl", ar);
+    raise_late(L, ar->short_src, ar->currentline);
+}
+
+void tgs_spend(lua_State *L, size_t steps)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+    lua_Debug ar;
+
+    sb->unspent -= (int64_t)steps;
+    if (sb->unspent > 0)
+        return;
+    sb->looks += (uint32_t)(-sb->unspent / STEPS);
+    sb->unspent = STEPS;
+    if (!is_late(sb))
+        return;
+    ar.currentline = -1;
+    if (lua_getstack(L, 1, &ar))
+        lua_getinfo(L, "Sl", &ar);
+    raise_late(L, ar.short_src, ar.currentline);
+}
+
+static void arm(struct tg_sandbox *sb, uint32_t us)
+{
+    sb->now_us = us;
+    sb->deadline_ns = tg_clock_ns() + us * 1000ull;
+    sb->is_armed = true;
+    sb->is_over = sb->is_extended = false;
+    sb->looks = 0;
+    sb->unspent = STEPS;
+    sb->nested = 0;
+    sb->why[0] = '\0';
+    watch(sb, sb->hook_count == HOOK_COUNT_BIG ? HOOK_COUNT_BIG : HOOK_COUNT);
+}
+
+static void disarm(struct tg_sandbox *sb)
+{
+    sb->is_armed = false;
+    if (sb->hook_count == 1)
+        sb->hook_count = HOOK_COUNT_BIG;        /* it has earned it */
+    lua_sethook(sb->L, NULL, 0, 0);
+}
+
+/* ---- memory ---- */
+
+static void *allocate(void *ud, void *p, size_t was, size_t n)
+{
+    struct tg_sandbox *sb = ud;
+    size_t old = p ? was : 0;
+    void *q;
+
+    if (n == 0) {
+        sb->bytes -= old;
+        tg_free(p);
+        return NULL;
+    }
+    if (n > old && (n > TG_SANDBOX_BLOCK_MAX || sb->bytes - old + n > sb->bytes_max))
+        return NULL;
+    q = tg_realloc(p, n);
+    if (!q)
+        return n <= old ? p : NULL;    /* Lua counts on it that less is always there */
+    sb->bytes += n - old;
+    if (sb->is_armed && n > old) {
+        if (n >= BIG && sb->hook_count > HOOK_COUNT_BIG)
+            watch(sb, HOOK_COUNT_BIG);
+        sb->unspent -= (int64_t)(n / BYTES_A_STEP);
+        if (sb->unspent <= 0) {
+            sb->unspent = STEPS;
+            is_late(sb);
+        }
+    }
+    return q;
+}
+
+/* Between turns: what a turn left behind goes once it is as much as all that
+ * stays. */
+static void tidy(struct tg_sandbox *sb)
+{
+    if (sb->bytes < 2 * sb->bytes_at_rest)
+        return;
+    lua_gc(sb->L, LUA_GCCOLLECT, 0);
+    sb->bytes_at_rest = sb->bytes < BIG ? BIG : sb->bytes;
+}
+
+/* ---- the state ---- */
+
+static void open_library(lua_State *L, const char *name, lua_CFunction open)
+{
+    lua_pushcfunction(L, open);
+    lua_pushstring(L, name);
+    lua_call(L, 1, 1);
+}
+
+/* Replace the library on top by a table of what the sandbox has of it, and
+ * make that known by its name. Keeps the table on top. */
+static void reduce(lua_State *L, const char *name, void (*open)(lua_State *L))
+{
+    lua_newtable(L);                                     /* Stack: library table */
+    open(L);
+    lua_remove(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, 1, name);
+}
+
+static void seal_strings(lua_State *L)                   /* Stack: ... string */
+{
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
+/* The globals become what is in the table at 1, and nothing else. */
+static void replace_globals(lua_State *L)
+{
+    tgs_push_globals(L);
+    for (lua_pushnil(L); lua_next(L, -2);) {             /* Stack: globals key value */
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_pushnil(L);
+        lua_rawset(L, -4);
+    }
+    for (lua_pushnil(L); lua_next(L, 1);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);                               /* Stack: globals key key value */
+        lua_rawset(L, -4);
+    }
+    lua_newtable(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
+}
+
+static int l_trampoline(lua_State *L)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+
+    return sb->fn(L, sb->arg);
+}
+
+static int set_up(lua_State *L)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+
+    lua_settop(L, 0);
+    lua_newtable(L);                                     /* Stack: environment */
+    open_library(L, "", luaopen_base);
+    lua_pushvalue(L, 1);
+    tgs_open_base(L);
+    lua_settop(L, 1);
+    open_library(L, "table", luaopen_table);
+    reduce(L, "table", tgs_open_table);
+    open_library(L, "math", luaopen_math);
+    reduce(L, "math", tgs_open_math);
+    open_library(L, "string", luaopen_string);
+    reduce(L, "string", tgs_open_string);
+    seal_strings(L);
+    replace_globals(L);
+
+    lua_newtable(L);
+    sb->modules = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushboolean(L, 0);
+    sb->value = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushcfunction(L, l_trampoline);
+    return 1;
+}
+
+/* fn with nothing on the stack and one result, protected from the first
+ * allocation on. */
+static int protect(lua_State *L, lua_CFunction fn)
+{
+#if LUA_VERSION_NUM < 502
+    return lua_cpcall(L, fn, NULL);
+#else
+    lua_pushcfunction(L, fn);                            /* allocates nothing from 5.2 on */
+    return lua_pcall(L, 0, 1, 0);
+#endif
+}
+
+#if LUA_VERSION_NUM < 502
+static const char TRAMPOLINE;
+
+/* lua_cpcall() gives no results: by way of the registry. */
+static int set_up_51(lua_State *L)
+{
+    lua_settop(L, 0);
+    set_up(L);
+    lua_pushlightuserdata(L, (void *)&TRAMPOLINE);
+    lua_insert(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int fetch_trampoline(struct tg_sandbox *sb)
+{
+    int err = protect(sb->L, set_up_51);
+    if (err)
+        return err;
+    lua_settop(sb->L, 0);
+    lua_pushlightuserdata(sb->L, (void *)&TRAMPOLINE);
+    lua_rawget(sb->L, LUA_REGISTRYINDEX);
+    return 0;
+}
+#else
+static int fetch_trampoline(struct tg_sandbox *sb)
+{
+    return protect(sb->L, set_up);
+}
+#endif
+
+struct tg_sandbox *tg_sandbox_new(const struct tg_sandbox_limits *limits)
+{
+    struct tg_sandbox_limits none = { 0 };
+    struct tg_sandbox *sb = tg_zalloc(sizeof *sb);
+
+    if (!sb)
+        return NULL;
+    if (!limits)
+        limits = &none;
+    sb->bytes_max = limits->memory_bytes ? limits->memory_bytes : MEMORY;
+    if (sb->bytes_max < MEMORY_LEAST)
+        sb->bytes_max = MEMORY_LEAST;
+    sb->turn_us = limits->turn_us ? limits->turn_us : TURN_US;
+    sb->load_us = limits->load_us ? limits->load_us : LOAD_US;
+    sb->hook_count = HOOK_COUNT;
+    snprintf(sb->called, sizeof sb->called, "?");
+#if LUA_VERSION_NUM >= 505
+    sb->L = lua_newstate(allocate, sb, luaL_makeseed(NULL));
+#else
+    sb->L = lua_newstate(allocate, sb);
+#endif
+    if (!sb->L || fetch_trampoline(sb)) {
+        tg_sandbox_free(sb);
+        return NULL;
+    }
+    lua_gc(sb->L, LUA_GCCOLLECT, 0);
+    sb->bytes_at_rest = sb->bytes;
+    return sb;
+}
+
+void tg_sandbox_free(struct tg_sandbox *sb)
+{
+    if (!sb)
+        return;
+    if (sb->L)
+        lua_close(sb->L);
+    tg_free(sb);
+}
+
+/* ---- turns ---- */
+
+/* Does it begin with file:line: ? */
+static bool has_place(const char *words)
+{
+    const char *colon = strchr(words, ':');
+
+    return colon && strspn(colon + 1, "0123456789") > 0 &&
+           colon[1 + strspn(colon + 1, "0123456789")] == ':';
+}
+
+/* An error that a tail call raised has no line, but there is always the file. */
+static void keep_words(struct tg_sandbox *sb)
+{
+    const char *words = lua_type(sb->L, -1) == LUA_TSTRING ? lua_tostring(sb->L, -1) : NULL;
+    size_t len = strlen(sb->called);
+
+    if (!words)
+        snprintf(sb->why, sizeof sb->why, "%s: raised a %s", sb->called, luaL_typename(sb->L, -1));
+    else if (has_place(words) || strncmp(words, sb->called, len) == 0)
+        snprintf(sb->why, sizeof sb->why, "%s", words);
+    else
+        snprintf(sb->why, sizeof sb->why, "%s: %s", sb->called, words);
+}
+
+static tg_err outcome(struct tg_sandbox *sb, int status)
+{
+    if (status == 0)
+        return TG_OK;
+    if (sb->is_over) {
+        if (!sb->why[0])
+            snprintf(sb->why, sizeof sb->why, "%s: ran longer than %g ms", sb->called,
+                     sb->now_us / 1e3);
+        return TG_ETIMEOUT;
+    }
+    if (status == LUA_ERRMEM) {
+        snprintf(sb->why, sizeof sb->why, "%s: not enough memory (%zu KiB, %d KiB in one piece)",
+                 sb->called, sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024);
+        return TG_ENOMEM;
+    }
+    keep_words(sb);
+    return TG_EINVAL;
+}
+
+static tg_err turn(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg, uint32_t us)
+{
+    lua_State *L = sb->L;
+    tg_err err;
+
+    lua_settop(L, 1);
+    sb->fn = fn;
+    sb->arg = arg;
+    lua_pushvalue(L, 1);
+    arm(sb, us);
+    err = outcome(sb, lua_pcall(L, 0, LUA_MULTRET, 0));
+    disarm(sb);
+    if (err)
+        lua_settop(L, 1);
+    tidy(sb);
+    return err;
+}
+
+tg_err tg_sandbox_run(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg)
+{
+    return turn(sb, fn, arg, sb->turn_us);
+}
+
+struct tg_str tg_sandbox_why(const struct tg_sandbox *sb)
+{
+    return tg_str_of(sb->why);
+}
+
+lua_State *tg_sandbox_state(struct tg_sandbox *sb)
+{
+    return sb->L;
+}
+
+void tg_sandbox_push_value(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, tgs_of(L)->value);
+}
+
+void tg_sandbox_seed(struct tg_sandbox *sb, uint64_t seed)
+{
+    tg_rand_seed(&sb->random, seed);
+}
+
+size_t tg_sandbox_bytes(const struct tg_sandbox *sb)
+{
+    return sb->bytes;
+}
+
+bool tg_sandbox_is_worn(const struct tg_sandbox *sb)
+{
+    return sb->is_odd || sb->bytes_at_rest > sb->bytes_max / 2;
+}
+
+/* ---- loading ---- */
+
+struct source {
+    struct tg_str text;
+    const char   *called;
+};
+
+/* LuaJIT opens its ffi library by itself when it reads a 64-bit literal (1LL),
+ * and leaves it here. */
+static bool has_opened_ffi(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+    lua_pushliteral(L, "ffi");
+    lua_rawget(L, -2);
+    bool has = !lua_isnil(L, -1);
+    lua_pop(L, 2);
+    return has;
+}
+
+/* Push the function that the text is; raises with file:line. */
+static void compile(lua_State *L, const struct source *s)
+{
+    if (s->text.len > TG_SANDBOX_SOURCE_MAX)
+        luaL_error(L, "%s: longer than %d KiB", s->called, TG_SANDBOX_SOURCE_MAX / 1024);
+    if (s->text.len && memchr(s->text.at, LUA_SIGNATURE[0], s->text.len))
+        luaL_error(L, "%s: not text: bytecode is refused", s->called);
+    const char *name = lua_pushfstring(L, "@%s", s->called);
+#if LUA_VERSION_NUM < 502
+    int err = luaL_loadbuffer(L, s->text.len ? s->text.at : "", s->text.len, name);
+#else
+    int err = luaL_loadbufferx(L, s->text.len ? s->text.at : "", s->text.len, name, "t");
+#endif
+    if (has_opened_ffi(L)) {
+        tgs_of(L)->is_odd = true;
+        luaL_error(L, "%s: 64-bit and complex literals (1LL, 1i) are refused", s->called);
+    }
+    if (err)
+        lua_error(L);
+    lua_remove(L, -2);
+}
+
+static int load_value(lua_State *L, void *arg)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+
+    compile(L, arg);
+    lua_call(L, 0, 1);
+    lua_rawseti(L, LUA_REGISTRYINDEX, sb->value);
+    return 0;
+}
+
+tg_err tg_sandbox_load(struct tg_sandbox *sb, struct tg_str text, const char *called)
+{
+    struct source s = { text, sb->called };
+    tg_err err;
+
+    snprintf(sb->called, sizeof sb->called, "%s", called);
+    sb->is_loading = true;
+    err = turn(sb, load_value, &s, sb->load_us);
+    sb->is_loading = false;
+    return err && text.len > TG_SANDBOX_SOURCE_MAX ? TG_ETOOBIG : err;
+}
+
+/* ---- require ---- */
+
+static bool is_module_name(struct tg_str name)
+{
+    char before = '.';
+
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && (c != '.' || before == '.'))
+            return false;
+        before = c;
+    }
+    return before != '.' && name.len <= 64;
+}
+
+/* Push what the module returns; its name is at 1, the modules at 2. */
+static void load_module(lua_State *L, struct tg_sandbox *sb, struct tg_str name)
+{
+    if (!sb->is_loading)
+        luaL_error(L, "require works while a policy is loaded, not while it decides");
+    if (sb->module_count == TG_SANDBOX_MODULES_MAX)
+        luaL_error(L, "more than %d modules", TG_SANDBOX_MODULES_MAX);
+    sb->module_count++;
+    struct tg_buf *text = tgl_buf(L), *called = tgl_buf(L);
+    tg_err err = sb->loader(sb->owner, name, text, called);
+    if (err)
+        luaL_error(L, "module '%s': %s", name.at, tg_err_text(err));
+    if (text->bad || !tg_buf_cstr(called))
+        luaL_error(L, "%s", tg_err_text(TG_ENOMEM));
+    struct source s = { tg_buf_view(text), called->at };
+    compile(L, &s);
+    tg_buf_done(text);
+    tgs_call(L, 0, 1);
+}
+
+static int l_require(lua_State *L)
+{
+    struct tg_sandbox *sb = tgs_of(L);
+    struct tg_str name = tgl_check_str(L, 1);
+
+    lua_settop(L, 1);
+    luaL_argcheck(L, is_module_name(name), 1, "letters, digits and '_', with dots between");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, sb->modules);
+    lua_pushvalue(L, 1);
+    lua_rawget(L, 2);                                    /* Stack: name modules module */
+    if (lua_islightuserdata(L, 3))
+        return luaL_error(L, "module '%s' requires itself", name.at);
+    if (!lua_isnil(L, 3))
+        return 1;
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, sb);
+    lua_rawset(L, 2);
+    load_module(L, sb, name);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return 1;
+}
+
+static int add_require(lua_State *L, void *arg)
+{
+    (void)arg;
+    lua_pushcfunction(L, l_require);
+    lua_setglobal(L, "require");
+    return 0;
+}
+
+tg_err tg_sandbox_set_loader(struct tg_sandbox *sb, tg_sandbox_loader *loader, void *owner)
+{
+    sb->loader = loader;
+    sb->owner = owner;
+    return turn(sb, add_require, NULL, sb->load_us);
+}

@@ -596,6 +596,8 @@ static int l_listen(lua_State *L)
         return tgl_fail(L, TG_ENOMEM);
     t->has_object = true;
     *box = t;
+    if (tg_net_is_taken(&addr))
+        return tgl_fail_words(L, TG_ESYSTEM, TG_STR("another program listens there already"));
     int fd;
     tg_err err = tg_net_listen(&addr, BACKLOG, &fd, &t->addr);
     if (err)

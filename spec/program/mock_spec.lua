@@ -264,6 +264,16 @@ describe("tidegate mock", function()
     end)
   end
 
+  it("refuses a port on which somebody listens", function()
+    local p = process.start { gateway.program(), "mock", "--listen", "127.0.0.1:0" }
+    local address = p:expect("listening on http://(127%.0%.0%.1:%d+)", 10)
+    local status, said = process.run { gateway.program(), "mock", "--listen", address }
+    p:signal(process.KILL)
+    p:wait(5)
+    assert.equal(1, status)
+    assert.equal("tidegate mock: " .. address .. ": another program listens there already\n", said)
+  end)
+
   it("runs the examples' script behind the gateway", function()
     local p = process.start { gateway.program(), "mock", "examples/mock-chaos.lua", "--listen", "127.0.0.1:0" }
     local port = tonumber((p:expect("listening on http://127%.0%.0%.1:(%d+)", 10)))

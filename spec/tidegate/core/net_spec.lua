@@ -77,6 +77,18 @@ describe("tidegate.core net", function()
     end)
   end)
 
+  it("refuses to share a port that somebody listens on", function()
+    net.run(function()
+      local first = assert(net.listen "127.0.0.1:0")
+      local second, err = net.listen("127.0.0.1:" .. first:port())
+      assert.is_nil(second)
+      assert.equal("another program listens there already", tostring(err))
+      local port = first:port()
+      first:close()
+      assert(net.listen("127.0.0.1:" .. port)):close()
+    end)
+  end)
+
   it("wakes a reader whose connection is closed under it", function()
     local told
     with_server(echo, function(listener)

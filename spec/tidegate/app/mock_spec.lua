@@ -2,6 +2,7 @@ local core   = require "tidegate.core"
 local http   = require "tidegate.flow.http"
 local script = require "tidegate.app.mock.script"
 local server = require "tidegate.app.mock.server"
+local words  = require "tidegate.app.mock.words"
 
 local json, net = core.json, core.net
 
@@ -64,6 +65,20 @@ describe("tidegate.app.mock", function()
       assert.same(first.choices, second.choices)
       assert.equal(first.usage.prompt_tokens + first.usage.completion_tokens, first.usage.total_tokens)
     end)
+  end)
+
+  for asked, said in pairs {
+    ["Hello, moon."] = "You said: Hello, moon. and", ["really?"] = "You said: really? in and",
+    [""] = "the tide comes in and", ["  "] = "the tide comes in and",
+  } do
+    it(("ends its sentence once, after %q"):format(asked), function()
+      assert.equal(said, table.concat(words.tokens(asked, 5)))
+    end)
+  end
+
+  it("cuts a long question between characters", function()
+    local said = table.concat(words.tokens(("x"):rep(399) .. "\195\164\195\164", 3))
+    assert.equal("You said: " .. ("x"):rep(399) .. ".", said)
   end)
 
   it("streams what it says whole", function()

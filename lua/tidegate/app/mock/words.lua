@@ -5,6 +5,8 @@
 
 local words = {}
 
+local ECHO_BYTES = 400          -- of the question
+
 local FILLER = {}
 for word in ([[the tide comes in and the tide goes out and between them there is a gate that the moon moves
 it lets the water pass when the level is right and holds it back when it is not and nobody who lives behind it
@@ -41,15 +43,24 @@ function words.prompt_tokens(body)
   return math.max(1, math.ceil(math.max(bytes, #words.question(body)) / 4))
 end
 
+-- A sentence of its own, whatever the question ends with; nothing for nothing.
+local function echo(question)
+  local said = #question <= ECHO_BYTES and question
+    or question:sub(1, ECHO_BYTES):gsub("[\192-\255][\128-\191]*$", "")
+  said = said:match("^%s*(.-)%s*$")
+  if said == "" then return "" end
+  return "You said: " .. said .. (said:find("[.!?:;,]$") and "" or ".")
+end
+
 --- `count` tokens: an echo of the question, then what the tide does.
 function words.tokens(question, count)
   local tokens = {}
-  for word in ("You said: " .. question .. "."):sub(1, 400):gmatch("%S+") do
+  for word in echo(question):gmatch("%S+") do
     if #tokens == count then break end
     tokens[#tokens + 1] = (tokens[1] and " " or "") .. word
   end
   while #tokens < count do
-    tokens[#tokens + 1] = " " .. FILLER[(#tokens % #FILLER) + 1]
+    tokens[#tokens + 1] = (tokens[1] and " " or "") .. FILLER[(#tokens % #FILLER) + 1]
   end
   return tokens
 end

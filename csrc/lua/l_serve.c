@@ -100,11 +100,22 @@ static void set_str(lua_State *L, const char *name, struct tg_str s)
     lua_setfield(L, -2, name);
 }
 
+/* What stands before the path: "/api/v1" or "/v1". Empty when the path is no
+ * piece of the target. */
+static struct tg_str prefix_of(const struct tg_api_request *r)
+{
+    struct tg_str whole = tg_http1_path(r->head);
+    if (r->path.at < whole.at || r->path.at > whole.at + whole.len)
+        return (struct tg_str){ NULL, 0 };
+    return (struct tg_str){ whole.at, (size_t)(r->path.at - whole.at) };
+}
+
 static void push_request(struct api *api, const struct tg_api_request *r)
 {
     lua_State *L = api->L;
     lua_createtable(L, 0, 8);
     set_str(L, "method", r->method);
+    set_str(L, "prefix", prefix_of(r));
     set_str(L, "path", r->path);
     set_str(L, "query", r->query);
     push_catalog(api, r->config->catalog);

@@ -814,12 +814,15 @@ describe("7.1: GET /models", function()
       for i, m in ipairs(o.data) do got[i] = m.id end
       assert.equal(ids, table.concat(got, " "), query)
     end
-    local path, seen = "/api/v1/models?limit=1", {}
-    while path ~= json.null do
-      local o = json.decode(http.get(s.port, path).body)
-      seen[#seen + 1], path = o.data[1].id, o.links.next
+    for _, prefix in ipairs { "/api/v1", "/v1" } do
+      local path, seen = prefix .. "/models?limit=1", {}
+      while path ~= json.null do
+        assert.equal(prefix .. "/models?", path:match("^.*%?"))
+        local o = json.decode(http.get(s.port, path).body)
+        seen[#seen + 1], path = o.data[1].id, o.links.next
+      end
+      assert.same({ "test/model", "zed/cheap", "zed/dear" }, seen)
     end
-    assert.same({ "test/model", "zed/cheap", "zed/dear" }, seen)
     assert.equal(400, http.get(s.port, "/api/v1/models?sort=nonsense").status)
     assert.equal(400, http.get(s.port, "/api/v1/models?limit=1001").status)
   end))
@@ -834,6 +837,7 @@ describe("7.1: GET /models", function()
       assert.equal("zed/dear", get("/model/zed/dear").data.id)
       assert.equal("zed/dear", get("/model/zed/dear:nitro").data.id)
       assert.equal(404, http.get(s.port, "/api/v1/model/zed/dear:free").status)
+      assert.equal(404, http.get(s.port, "/api/v1/model/zed/dear:online").status)
       assert.equal(404, http.get(s.port, "/api/v1/models/zed/dear:nonsense/endpoints").status)
       assert.same({}, get("/models/zed/dear:free/endpoints").data.endpoints)
       assert.equal(1, #get("/models/zed/dear:floor/endpoints").data.endpoints)

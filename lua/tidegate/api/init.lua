@@ -2,7 +2,7 @@
 --
 --     local status, body, fields = api.answer(request)
 --
--- `request` has method, path (behind /api/v1 or /v1), query (encoded), catalog,
+-- `request` has method, prefix (/api/v1 or /v1), path (behind it), query (encoded), catalog,
 -- key { name, label } or nil, is_open (nobody is asked for keys), wall_s.
 -- Called by each engine in its own state (csrc/lua/l_serve.c); never waits.
 

@@ -7,7 +7,7 @@ local shelf = require "tidegate.api.shelf"
 
 local model = {}
 
-local ROUTING = { nitro = true, floor = true, exacto = true, online = true }
+local ROUTING = { nitro = true, floor = true, exacto = true }
 local VARIANTS = { free = true, batch = true, thinking = true, extended = true }
 
 --- The place of a model in the catalogue.

@@ -16,7 +16,7 @@ local function shapes_of(entries, from, count)
 end
 
 -- The whole query again, with another offset.
-local function next_link(path, given, offset, limit)
+local function next_link(prefix, path, given, offset, limit)
   local names, out = {}, {}
   for name in pairs(given) do
     if name ~= "offset" and name ~= "limit" then names[#names + 1] = name end
@@ -28,10 +28,10 @@ local function next_link(path, given, offset, limit)
     end)
   end
   out[#out + 1] = ("offset=%d&limit=%d"):format(offset, limit)
-  return "/api/v1" .. path .. "?" .. table.concat(out, "&")
+  return prefix .. path .. "?" .. table.concat(out, "&")
 end
 
-local function paged(path, entries, given)
+local function paged(prefix, path, entries, given)
   local offset, why = query.number(given, "offset", 0, 1e9)
   if why then return nil, why end
   local limit
@@ -43,7 +43,7 @@ local function paged(path, entries, given)
   offset, limit = math.floor(offset or 0), math.floor(limit or LIMIT_DEFAULT)
   local more = offset + limit < #entries
   return shapes_of(entries, offset + 1, limit),
-    more and next_link(path, given, offset + limit, limit) or core.json.null
+    more and next_link(prefix, path, given, offset + limit, limit) or core.json.null
 end
 
 --- The list of models of a request; for /models, /models/user and
@@ -56,7 +56,7 @@ function models.list(request, given, path)
     entries, why = filters.sort(entries, given.sort, request.catalog)
   end
   if not entries then return nil, why end
-  local data, next_page = paged(path, entries, given)
+  local data, next_page = paged(request.prefix or "/api/v1", path, entries, given)
   if not data then return nil, next_page end
   return core.json.ordered({ data = data, total_count = #entries, links = { next = next_page } },
     { "data", "total_count", "links" })

@@ -94,6 +94,13 @@ describe("tidegate.api", function()
       assert.same({ "openai/gpt-x", "meta/small", "nobody/none" }, seen)
     end)
 
+    it("names the next page below the prefix that was asked", function()
+      for _, prefix in ipairs { "/api/v1", "/v1" } do
+        local _, body = ask("/models?limit=1", { prefix = prefix })
+        assert.equal(prefix .. "/models?offset=1&limit=1", body.links.next)
+      end
+    end)
+
     it("hands out what the operator wrote, byte for byte", function()
       local _, _, _, text = ask "/models?q=gpt-x"
       assert.truthy(text:find('"benchmarks":{"score": 1.50}', 1, true))
@@ -156,7 +163,7 @@ describe("tidegate.api", function()
       end)
     end
 
-    for _, id in ipairs { "openai/gpt-y", "openai/gpt-x:free", "openai/gpt-x:fast", "openai%2Fgpt-x/x" } do
+    for _, id in ipairs { "openai/gpt-y", "openai/gpt-x:free", "openai/gpt-x:fast", "openai/gpt-x:online", "openai%2Fgpt-x/x" } do
       it("does not find " .. id, function()
         assert.equal(404, (ask("/model/" .. id)))
       end)

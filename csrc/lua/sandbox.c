@@ -11,7 +11,9 @@ enum {
     MEMORY = 8 << 20, MEMORY_LEAST = 256 << 10, TURN_US = 2000, LOAD_US = 100 * 1000,
     HOOK_COUNT = 100,                  /* instructions between looks at the clock */
     HOOK_COUNT_BIG = 5,                /* where an instruction may move a megabyte */
-    BIG = 16 * 1024,                   /* bytes from which a block is such */
+    BIG = 32 * 1024,                   /* bytes of a block that such an instruction makes */
+    REST_LEAST = 16 * 1024,            /* bytes that are not worth a collection */
+    NEWBORN = 64 * 1024,               /* more than a new state takes */
     STEPS = 10 * 1000,                 /* of C functions between looks */
     BYTES_A_STEP = 16,
     LOOKS_LEAST = 50                   /* fewer in a turn: it was kept from running */
@@ -31,7 +33,6 @@ static void on_count(lua_State *L, lua_Debug *ar);
 
 static void watch(struct tg_sandbox *sb, int count)
 {
-    sb->hook_count = count;
     lua_sethook(sb->L, on_count, LUA_MASKCOUNT, count);
 }
 
@@ -44,7 +45,7 @@ static bool is_late(struct tg_sandbox *sb)
     if (sb->is_over || !sb->is_armed)
         return sb->is_over;
     /* Many little instructions or a few big ones: either way it has been busy. */
-    sb->looks += sb->hook_count == HOOK_COUNT ? 1 : HOOK_COUNT / HOOK_COUNT_BIG;
+    sb->looks += sb->has_big ? HOOK_COUNT / HOOK_COUNT_BIG : 1;
     now_ns = tg_clock_ns();
     if (now_ns < sb->deadline_ns)
         return false;
@@ -110,14 +111,12 @@ static void arm(struct tg_sandbox *sb, uint32_t us)
     sb->unspent = STEPS;
     sb->nested = 0;
     sb->why[0] = '\0';
-    watch(sb, sb->hook_count == HOOK_COUNT_BIG ? HOOK_COUNT_BIG : HOOK_COUNT);
+    watch(sb, sb->has_big ? HOOK_COUNT_BIG : HOOK_COUNT);
 }
 
 static void disarm(struct tg_sandbox *sb)
 {
     sb->is_armed = false;
-    if (sb->hook_count == 1)
-        sb->hook_count = HOOK_COUNT_BIG;        /* it has earned it */
     lua_sethook(sb->L, NULL, 0, 0);
 }
 
@@ -141,8 +140,10 @@ static void *allocate(void *ud, void *p, size_t was, size_t n)
         return n <= old ? p : NULL;    /* Lua counts on it that less is always there */
     sb->bytes += n - old;
     if (sb->is_armed && n > old) {
-        if (n >= BIG && sb->hook_count > HOOK_COUNT_BIG)
+        if (n >= BIG && !sb->has_big && !sb->is_over) {
+            sb->has_big = true;
             watch(sb, HOOK_COUNT_BIG);
+        }
         sb->unspent -= (int64_t)(n / BYTES_A_STEP);
         if (sb->unspent <= 0) {
             sb->unspent = STEPS;
@@ -159,7 +160,7 @@ static void tidy(struct tg_sandbox *sb)
     if (sb->bytes < 2 * sb->bytes_at_rest)
         return;
     lua_gc(sb->L, LUA_GCCOLLECT, 0);
-    sb->bytes_at_rest = sb->bytes < BIG ? BIG : sb->bytes;
+    sb->bytes_at_rest = sb->bytes < REST_LEAST ? REST_LEAST : sb->bytes;
 }
 
 /* ---- the state ---- */
@@ -303,8 +304,14 @@ struct tg_sandbox *tg_sandbox_new(const struct tg_sandbox_limits *limits)
         sb->bytes_max = MEMORY_LEAST;
     sb->turn_us = limits->turn_us ? limits->turn_us : TURN_US;
     sb->load_us = limits->load_us ? limits->load_us : LOAD_US;
-    sb->hook_count = HOOK_COUNT;
     snprintf(sb->called, sizeof sb->called, "?");
+    /* LuaJIT crashes when it is refused memory as it makes a state, so ask first. */
+    void *newborn = tg_alloc(NEWBORN);
+    tg_free(newborn);
+    if (!newborn) {
+        tg_sandbox_free(sb);
+        return NULL;
+    }
 #if LUA_VERSION_NUM >= 505
     sb->L = lua_newstate(allocate, sb, luaL_makeseed(NULL));
 #else

@@ -17,11 +17,12 @@ struct tg_sandbox {
     size_t   bytes_at_rest;            /* after the last whole collection */
     uint32_t turn_us, load_us;
 
-    bool     is_armed, is_over, is_extended, is_loading, is_odd;
+    bool     is_armed, is_over, is_extended, is_loading;
+    bool     has_big;                  /* blocks of a size that one instruction takes long with */
+    bool     is_odd;                   /* ffi is open in it */
     uint32_t now_us;                   /* what the turn that runs was given */
     uint64_t deadline_ns;
     uint32_t looks;                    /* at the clock, in this turn */
-    int      hook_count;
     int64_t  unspent;                  /* steps until the next look */
     int      nested;
 

@@ -146,24 +146,37 @@ static void add_bytes(struct substitution *g, const char *at, size_t n)
     luaL_addlstring(&g->b, at, n);
 }
 
+/* Bytes up to the next '%'; gives where that is. */
+static const char *add_plain(struct substitution *g, const char *p, const char *end)
+{
+    const char *next = memchr(p, '%', (size_t)(end - p));
+
+    if (!next)
+        next = end;
+    if (next > p)
+        add_bytes(g, p, (size_t)(next - p));
+    return next;
+}
+
 static void add_text(struct substitution *g)
 {
-    struct tg_str r;
+    size_t len;
+    const char *p = lua_tolstring(g->L, REPLACEMENT, &len), *end = p + len;
 
-    r.at = lua_tolstring(g->L, REPLACEMENT, &r.len);
-    for (size_t i = 0; i < r.len; i++) {
-        char c = r.at[i];
-        if (c != '%' || ++i == r.len) {
-            add_bytes(g, &c, 1);
-        } else if (r.at[i] == '0') {
+    while ((p = add_plain(g, p, end)) < end) {
+        if (++p == end) {
+            add_bytes(g, "%", 1);
+        } else if (*p == '0') {
             add_bytes(g, g->m.subject.at + g->m.from, g->m.to - g->m.from);
-        } else if (r.at[i] >= '1' && r.at[i] <= '9') {
-            push_capture(g->L, &g->m, r.at[i] - '1');
+        } else if (*p >= '1' && *p <= '9') {
+            push_capture(g->L, &g->m, *p - '1');
             grow(g, lua_rawlen(g->L, -1));
             luaL_addvalue(&g->b);
         } else {
-            add_bytes(g, &r.at[i], 1);
+            add_bytes(g, p, 1);
         }
+        if (p < end)
+            p++;
     }
 }
 
@@ -385,10 +398,8 @@ static int l_format(lua_State *L)
     char spec[SPEC_MAX];
 
     luaL_buffinit(L, &g.b);
-    while (p < end) {
-        if (*p != '%') {
-            add_bytes(&g, p++, 1);
-        } else if (p + 1 < end && p[1] == '%') {
+    while ((p = add_plain(&g, p, end)) < end) {
+        if (p + 1 < end && p[1] == '%') {
             add_bytes(&g, p, 1);
             p += 2;
         } else {

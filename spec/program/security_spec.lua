@@ -94,7 +94,7 @@ describe("A caller", function()
   end)
 
   it("R-03 sees no text twice when an attempt fails over, and allow_fallbacks false switches nothing", function()
-    with({}, function(gw, a, b)
+    with({}, function(_, a, b)
       a:stop()
       local broken = 0
       local half = provider.start(function(conn)

@@ -410,9 +410,10 @@ static tg_err change(struct tg_kv *kv, struct record *r, bool keeps_end, uint64_
             continue;
         if (way == NONE)
             way = victim(b, head, now_ms);
+        if (!put_record(b->records[record_of(head, WAYS)], r, version_of(head)))
+            continue;
         refresh(b, version_of(head));
-        if (put_record(b->records[record_of(head, WAYS)], r, version_of(head)) &&
-            publish(b, head, with_spare_at(head, (unsigned)way)))
+        if (publish(b, head, with_spare_at(head, (unsigned)way)))
             return TG_OK;
     }
     return TG_AGAIN;

@@ -66,6 +66,8 @@ tg_err tg_sandbox_load(struct tg_sandbox *sb, struct tg_str text, const char *ca
 
 /* One turn: fn(L, arg), like a lua_CFunction. Its results stay on the state's
  * stack, from index 2 on, until the next turn.
+ * A turn that had hardly run by its deadline, because the kernel let the thread
+ * wait, gets its time once more.
  * TG_EINVAL    it raised
  * TG_ETIMEOUT  it was still running at the deadline
  * TG_ENOMEM    it wanted more memory than there is */

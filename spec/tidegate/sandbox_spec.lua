@@ -62,7 +62,7 @@ describe("a sandbox", function()
   end)
 
   it("that keeps what it should not is worn", function()
-    local box = new { load_us = 200000 }
+    local box = new { load_us = 2e6 }
     assert.is_false(box:is_worn())
     assert(box:load("local t = {} for i = 1, 90 do t[i] = {} for k = 1, 6000 do t[i][k] = i .. 'x' .. k % 9 end end return t", "p.lua"))
     assert.is_true(box:is_worn())

@@ -162,13 +162,13 @@ describe("Connections", function()
         conn:reset()
       end)
     end
-    -- Connections to the provider stay open for a while; how many, the first
-    -- thousand shows.
+    -- Connections to the provider are kept for a while: as many as there were
+    -- requests at once, 50 at most. A leak would be hundreds.
     round(1000)
     net.sleep(0.3)
     local before = s:open_files()
     round(1000)
-    assert.is_true(scene.eventually(3, function() return s:open_files() <= before + 10 end),
+    assert.is_true(scene.eventually(3, function() return s:open_files() <= before + 60 end),
       ("%d files, before %d"):format(s:open_files(), before))
     assert.equal(200, s:chat({}).status)
   end))

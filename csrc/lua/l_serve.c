@@ -205,26 +205,31 @@ static void reload(lua_State *L, int events, struct tg_server *server)
     lua_pop(L, 1);
 }
 
-/* Until the server has ended. The second request to end is not patient. */
+/* Until the server has ended. The second request to end cuts what still runs,
+ * the third does not wait for that either. */
 static void listen_to_signals(lua_State *L, int events, struct tg_server *server,
                               const sigset_t *set)
 {
-    bool draining = false;
+    int asked = 0;
     for (;;) {
         int number = 0;
         sigwait(set, &number);
         if (number == SIGUSR1)
             return;
         if (number == SIGHUP) {
-            if (!draining)
+            if (!asked)
                 reload(L, events, server);
             continue;
         }
-        if (draining)
+        if (++asked == 1) {
+            tg_log_say(TG_LOG_INFO, "drain", "no new connections; running answers end whole");
+            tg_server_drain(server);
+        } else if (asked == 2) {
+            tg_log_say(TG_LOG_WARN, "stop", "running answers are cut");
+            tg_server_stop(server);
+        } else {
             _exit(128 + number);
-        draining = true;
-        tg_log_say(TG_LOG_INFO, "drain", "no new connections; running answers end whole");
-        tg_server_drain(server);
+        }
     }
 }
 

@@ -329,7 +329,7 @@ static void turn(int timeout_ms)
         read_conn(got[i].data.ptr);
 }
 
-static void run(struct conn *all, int connections, double ramp)
+static void run(struct conn *all, int connections, double ramp, double seconds)
 {
     struct cost before = { 0 }, after;
     uint64_t start = now_ns();
@@ -351,9 +351,10 @@ static void run(struct conn *all, int connections, double ramp)
         if (!measures && now >= measure_from) {
             before = take_cost();
             measures = true;
-            measure_from = now_ns();
+            measure_from = now = now_ns();     /* later than planned when connecting took long */
+            until = measure_from + (uint64_t)(seconds * 1e9);
         }
-        if (now >= until && !holds)
+        if (measures && now >= until && !holds)
             break;
         turn(dialled < connections ? 1 : 5);
     }
@@ -450,11 +451,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     ep = epoll_create1(0);
     measure_from = now_ns() + (uint64_t)(warm * 1e9);
-    until = measure_from + (uint64_t)(seconds * 1e9);
+    until = UINT64_MAX;            /* set when measuring begins */
     struct conn *all = calloc((size_t)connections, sizeof *all);
     if (unread > 0)
         run_unread(all, unread);
     else
-        run(all, connections, ramp);
+        run(all, connections, ramp, seconds);
     return errors > 0;
 }

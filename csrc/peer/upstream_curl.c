@@ -915,10 +915,12 @@ static void set_free(void *set)
 
 static void *set_new(struct tg_loop *loop, struct tg_tls_context *tls)
 {
-    struct set *s;
+    const struct tg_curl_library *found = tg_curl_library();
+    struct set *s = found ? tg_zalloc(sizeof *s) : NULL;
 
-    if (!(lib = tg_curl_library()) || !(s = tg_zalloc(sizeof *s)))
+    if (!s)
         return NULL;
+    lib = found;
     s->loop = loop;
     s->tls = tls;
     s->timer.on = on_timer;

@@ -24,6 +24,7 @@ struct tg_engine {
     void                *api;              /* the hooks' state */
     struct tg_rand       rand;
     struct tg_exchange  *exchanges;
+    struct tg_exchange  *to_flush;         /* at the end of this turn */
     struct tg_try       *tries;
     struct tg_desk      *desks;
     struct tg_timer      rest;             /* runs while there is no exchange */
@@ -112,8 +113,30 @@ static void on_rest(struct tg_timer *t)
     tg_mem_trim();
 }
 
+void tg_engine_flush_soon(struct tg_engine *e, struct tg_exchange *x)
+{
+    if (x->flush_place)
+        return;
+    x->flush_next = e->to_flush;
+    if (x->flush_next)
+        x->flush_next->flush_place = &x->flush_next;
+    x->flush_place = &e->to_flush;
+    e->to_flush = x;
+}
+
+static void unlist_flush(struct tg_exchange *x)
+{
+    if (!x->flush_place)
+        return;
+    *x->flush_place = x->flush_next;
+    if (x->flush_next)
+        x->flush_next->flush_place = x->flush_place;
+    x->flush_place = NULL;
+}
+
 void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x)
 {
+    unlist_flush(x);
     if (x->prev)
         x->prev->next = x->next;
     else
@@ -486,8 +509,15 @@ static void on_fault(void *arg, int status, const char *why, struct tg_buf *fiel
 
 static void each_turn(void *arg)
 {
+    struct tg_engine *e = arg;
+
+    while (e->to_flush) {
+        struct tg_exchange *x = e->to_flush;
+        unlist_flush(x);
+        tg_pump_flush(x);
+    }
     tg_log_flush();
-    end_if_drained(arg);
+    end_if_drained(e);
 }
 
 /* So that no request waits for the certificate authorities to be read. */

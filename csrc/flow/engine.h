@@ -29,6 +29,8 @@ struct tg_loop      *tg_engine_loop(struct tg_engine *e);
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
 void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d);
 void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x);
+/* Call tg_pump_flush(x) at the end of this turn. */
+void tg_engine_flush_soon(struct tg_engine *e, struct tg_exchange *x);
 void tg_engine_remember_try(struct tg_engine *e, struct tg_try *t);
 void tg_engine_forget_try(struct tg_engine *e, struct tg_try *t);
 

@@ -56,6 +56,7 @@ struct tg_exchange {
     struct tg_config *config;                  /* held */
     struct tg_client *client;                  /* NULL once its answer is over */
     struct tg_exchange *prev, *next;           /* of the engine */
+    struct tg_exchange *flush_next, **flush_place;  /* of those to flush; place NULL: not one */
     const struct tg_key *key;
     struct tg_desk   *desk;                    /* NULL after the commit, mostly */
     struct tg_buf     body;                    /* the client's; pieces point into it */

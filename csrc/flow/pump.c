@@ -215,7 +215,7 @@ static void tell_progress(struct tg_exchange *x)
             x->content_told = true;
             tell_event(x, TG_EV_UP_CONTENT);
         } else if (x->out.len) {
-            forward(x);
+            tg_engine_flush_soon(x->engine, x);
         }
     }
     if (f->has_finish && !x->finish_told) {
@@ -721,6 +721,11 @@ void tg_pump_start(struct tg_exchange *x)
     }
     tg_relay_init(&x->relay, x->candidates, (uint16_t)n, &x->config->timeouts, x->is_stream);
     tell_event(x, TG_EV_START);
+}
+
+void tg_pump_flush(struct tg_exchange *x)
+{
+    forward(x);
 }
 
 void tg_pump_down_gone(struct tg_exchange *x)

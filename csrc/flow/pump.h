@@ -9,6 +9,10 @@
  * frees itself when it is over. */
 void tg_pump_start(struct tg_exchange *x);
 
+/* Send what was translated in this turn of the loop: one write for however many
+ * pieces a provider's read brought. */
+void tg_pump_flush(struct tg_exchange *x);
+
 /* From the client's side. */
 void tg_pump_down_gone(struct tg_exchange *x);
 void tg_pump_down_drained(struct tg_exchange *x);

@@ -134,7 +134,9 @@ function import.convert(decoded, only)
     -- "groq/llama-3.3-70b-versatile": the provider, and its name of the model.
     local upstream = name:sub(1, #entry.litellm_provider + 1) == entry.litellm_provider .. "/"
       and name:sub(#entry.litellm_provider + 2) or name
-    if not only or only[slug] then
+    -- The table has an entry for all of a provider's models that it does not list.
+    local is_model = upstream:sub(-1) ~= "/"
+    if is_model and (not only or only[slug]) then
       g:add({ id = gather.id(slug, upstream), name = upstream, architecture = architecture_of(entry),
               context_length = positive(entry.max_input_tokens) or positive(entry.max_tokens) }, {
         provider = slug, upstream_model = upstream, pricing = pricing_of(entry),

@@ -66,7 +66,7 @@ describe("the command line", function()
     ["an address that is none"] = { 'return { auth = "none", providers = {\n\n { slug = "a", base_url = "a.example/v1" } } }',
       "bad.lua:3: providers: base_url of a: " },
     ["an open door to the world"] = { good_with 'listen = "0.0.0.0:0",', "bad.lua:2: auth = \"none\"" },
-    ["a catalogue that is not there"] = { good_with 'catalog = { "none.json" },', "none.json" },
+    ["a catalogue that is not there"] = { 'return {\n catalog = {\n  "none.json" } }', "bad.lua:3: catalog: there is no file " },
     ["a catalogue that is broken"] = { good_with 'catalog = { "broken.json" },', "broken.json:3: " },
   }
 
@@ -102,7 +102,7 @@ describe("the command line", function()
   it("check is content with what is good, and says what it read", function()
     local status, said = run { "check", dir .. "/good.lua" }
     assert.equal(0, status, said)
-    assert.matches("good; 1 providers, 1 models, 1 endpoints", said)
+    assert.matches("good; 1 provider, 1 model, 1 endpoint\n", said)
   end)
 
   it("check of a file that is not there says its name", function()
@@ -139,6 +139,21 @@ describe("the command line", function()
     assert.not_equal("1", port)
     net.run(function() assert.equal(200, http.get(tonumber(port), "/health").status) end)
     assert.equal(0, p:stop())
+  end)
+
+  it("serve says who joined and how to ask, after where it listens", function()
+    for _, case in ipairs { { "a.lua", GOOD, "none", "" },
+        { "b.lua", (GOOD:gsub('auth = "none"', 'keys = { { name = "k", key = "0123456789" } }')), "keys",
+          ' -H "Authorization: Bearer $TIDEGATE_KEY"' } } do
+      local p = serve { write(case[1], case[2]) }
+      p:expect("ready", 15)
+      assert.equal(0, p:stop())
+      local port, rest = p.printed:match "^tidegate: listening on http://127%.0%.0%.1:(%d+)\n(.*)$"
+      assert.is_truthy(rest:find(("  curl -N http://127.0.0.1:%s/api/v1/chat/completions%s -d '{\"model\": \"t/m\""):format(
+        port, case[4]), 1, true), p.printed)
+      assert.is_truthy(rest:find('"event":"ready","message":"1 provider, 1 model, 1 endpoint (a); auth is ' .. case[3] .. '"',
+        1, true), p.printed)
+    end
   end)
 
   it("serve --listen beyond loopback refuses auth none as the file would", function()

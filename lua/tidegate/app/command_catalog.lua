@@ -1,7 +1,8 @@
 --- tidegate catalog import: other people's lists of models, as a catalogue.
 
-local core  = require "tidegate.core"
-local write = require "tidegate.catalog.write"
+local core      = require "tidegate.core"
+local read_file = require "tidegate.base.read_file"
+local write     = require "tidegate.catalog.write"
 
 local FORMATS = {
   ["openrouter"] = "tidegate.catalog.import_openrouter",
@@ -59,8 +60,8 @@ function command.run(given)
   if not module then
     return complain("tidegate catalog import: no format %s; there are openrouter, litellm and models.dev", given[2]) + 1
   end
-  local text, err = core.read_file(given[3])
-  if not text then return complain("%s: %s", given[3], tostring(err)) end
+  local text, err = read_file(given[3])
+  if not text then return complain("%s", tostring(err)) end
   local decoded
   decoded, err = decode(text)
   if decoded == nil then return complain("%s:%d: %s", given[3], err.line, tostring(err)) end

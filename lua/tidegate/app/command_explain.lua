@@ -1,7 +1,8 @@
 --- tidegate explain: the decision for one request, without asking anybody.
 
-local core = require "tidegate.core"
-local load = require "tidegate.app.load"
+local core      = require "tidegate.core"
+local load      = require "tidegate.app.load"
+local read_file = require "tidegate.base.read_file"
 
 local command = {
   summary = "show where a request would go, and why",
@@ -21,7 +22,7 @@ Exit status 1 when nothing is left to try.]],
 }
 
 local function read_body(path)
-  if path ~= "-" then return core.read_file(path) end
+  if path ~= "-" then return read_file(path) end
   return io.stdin:read("*a")
 end
 
@@ -39,7 +40,7 @@ function command.run(given)
   if not settings then return load.complain(mistakes) end
   local body, err = read_body(given.request)
   if not body then
-    io.stderr:write(given.request, ": ", tostring(err), "\n")
+    io.stderr:write(tostring(err), "\n")
     return 1
   end
   local text, why, dropped = core.explain(settings.catalog, body, { seed = seed, api = given.api })

@@ -3,6 +3,7 @@
 local core   = require "tidegate.core"
 local config = require "tidegate.app.config"
 local demo   = require "tidegate.app.demo"
+local hello  = require "tidegate.app.hello"
 local load   = require "tidegate.app.load"
 
 local command = {
@@ -17,8 +18,9 @@ Runs the gateway under CONFIG, by default ./tidegate.lua. Without either it
 serves the providers whose keys are in the environment (OPENAI_API_KEY,
 GROQ_API_KEY, ...), and without keys a demo with simulated providers.
 
-SIGTERM lets running answers end and stops. SIGHUP reads configuration and
-catalogues again; when one of them is wrong everything stays as it was.]],
+SIGTERM lets running answers end and stops; a second one stops at once. SIGHUP
+reads configuration and catalogues again; when one of them is wrong everything
+stays as it was.]],
 }
 
 local function overrides_of(given)
@@ -63,6 +65,13 @@ local function reloader(path, overrides)
   end
 end
 
+-- What to paste; nothing when there is nobody to ask.
+local function welcome(settings, address)
+  local chat = hello.chat(settings, address)
+  if not settings.is_demo then return chat and "\n  " .. chat .. "\n\n" or "" end
+  return demo.greeting(chat, hello.curl(settings, address, "/models/demo/tide-large/endpoints"))
+end
+
 function command.run(given)
   local overrides, why = overrides_of(given)
   if not overrides then
@@ -78,8 +87,9 @@ function command.run(given)
     reload = reloader(given[1], overrides),
     ready = function(address)
       io.stdout:write("tidegate: listening on http://", address, "\n")
-      if settings.is_demo then io.stdout:write(demo.greeting(address)) end
+      io.stdout:write(welcome(settings, address))
       io.stdout:flush()
+      core.log.say("info", "ready", hello.summary(settings))
     end,
   })
   if not ok then

@@ -10,6 +10,7 @@ local core      = require "tidegate.core"
 local builtin   = require "tidegate.providers"
 local error_of  = require "tidegate.base.error"
 local positions = require "tidegate.app.positions"
+local read_file = require "tidegate.base.read_file"
 local sandbox   = require "tidegate.app.sandbox"
 local schema    = require "tidegate.app.schema"
 local shipped   = require "tidegate.app.shipped"
@@ -46,6 +47,8 @@ local function node_at(root, ...)
 end
 
 -- ---- providers ----
+
+local SECRET_BYTES = 8    -- what is shorter stands in ordinary words, too
 
 local INHERITED = { "name", "wire", "base_url", "key", "data_collection", "zdr", "region", "about" }
 
@@ -109,6 +112,10 @@ local function read_providers(file)
     local function bad(...)
       return nil, file:complain({ "providers", i }, string.format(...))
     end
+    local function bad_url(provider, name)
+      local why = check_url(provider, name)
+      return why and file:complain({ "providers", i, name }, why)
+    end
     local p = completed(given, file.env)
     if type(given) == "string" and not builtin.find(given) then
       return bad("providers[%d]: no built-in provider is called %s; they are %s", i, given,
@@ -117,13 +124,19 @@ local function read_providers(file)
     if not p.base_url then return bad("providers[%d]: missing key base_url", i) end
     if seen[p.slug] then return bad("providers[%d]: there are two providers %s", i, p.slug) end
     seen[p.slug] = true
-    local why = check_url(p, "base_url") or p.proxy and check_url(p, "proxy")
-    if why then return bad("%s", why) end
+    local why = bad_url(p, "base_url") or p.proxy and bad_url(p, "proxy")
+    if why then return nil, why end
     if lacks_key(p, node_at(file.root, "providers", i), file.missing) then
       notes[#notes + 1] = ("provider %s is left out: its key is not set"):format(p.slug)
     else
       taking_part[#taking_part + 1] = for_core(p)
-      if type(p.key) == "string" then core.log.secret(p.key) end
+      if type(p.key) == "string" then
+        core.log.secret(p.key)
+        if #p.key < SECRET_BYTES then
+          notes[#notes + 1] = ("provider %s has a key of less than %d characters: too short to be found "
+            .. "and blacked out in what it says"):format(p.slug, SECRET_BYTES)
+        end
+      end
     end
   end
   return taking_part, notes
@@ -161,6 +174,10 @@ end
 
 local function check_open(file, settings)
   if settings.auth ~= "none" or is_loopback(settings.listen) then return nil end
+  if file.is_builtin then
+    return error_of("invalid", ("everybody who reaches %s would be let in: set TIDEGATE_KEY, "
+      .. "or write a tidegate.lua (docs/configuration.md)"):format(settings.listen))
+  end
   return file:complain({ "auth" }, ('auth = "none" lets everybody in who reaches %s; it is accepted '
     .. 'on loopback only. Listen on 127.0.0.1, or use auth = "keys"'):format(settings.listen))
 end
@@ -171,6 +188,8 @@ local file_mt = {}
 file_mt.__index = file_mt
 
 function file_mt:complain(path, message)
+  -- Nobody wrote a line of it, and the only key in it is this one.
+  if self.is_builtin then return error_of("invalid", (message:gsub("^keys%[1%]%.key", "TIDEGATE_KEY"))) end
   return error_of("invalid", ("%s:%d: %s"):format(self.name, line_of(self.root, path), message))
 end
 
@@ -198,8 +217,8 @@ local function new_file(name, getenv)
 end
 
 local function run_file(file)
-  local text, why = core.read_file(file.name)
-  if not text then return error_of("unreadable", ("%s: %s"):format(file.name, tostring(why))) end
+  local text, why = read_file(file.name)
+  if not text then return why end
   local value, bad = sandbox.run(text, file.name, { env = file.env })
   if bad then return bad end
   file.root = positions.read(text)
@@ -241,6 +260,19 @@ local function list_of(value)
   return type(value) == "string" and { value } or value
 end
 
+-- Each with its path and where it is named, for complaints.
+local function catalogs_of(file, names)
+  local catalogs = {}
+  for i, name in ipairs(names) do
+    catalogs[i] = {
+      name = name, is_shipped = shipped.has(name),
+      path = name:sub(1, 1) == "/" and name or directory_of(file.name) .. name,
+      complain = function(message) return file:complain({ "catalog", i }, "catalog: " .. message) end,
+    }
+  end
+  return catalogs
+end
+
 -- What the file says, with defaults, in the core's units.
 local function settings_of(file, overrides)
   local v = file.value
@@ -253,7 +285,7 @@ local function settings_of(file, overrides)
     listen = setting "listen", workers = setting "workers", auth = setting "auth", log = setting "log",
     timeouts = scaled(v.timeouts, fields_of "timeouts", 1000, "_ms"),
     limits = scaled(v.limits, fields_of "limits", 1, ""),
-    catalogs = list_of(setting "catalog"), directory = directory_of(file.name), notes = {},
+    catalogs = catalogs_of(file, list_of(setting "catalog")), notes = {},
   }
   local bad = check_open(file, settings)
   if bad then return nil, bad end
@@ -271,7 +303,7 @@ end
 function config.load(source, overrides, getenv)
   local is_table = type(source) == "table"
   local file = new_file(is_table and "built-in configuration" or source, getenv or os.getenv)
-  file.value = is_table and source or nil
+  file.is_builtin, file.value = is_table, is_table and source or nil
   local err = not is_table and run_file(file) or check_file(file)
   if err then return nil, err end
   local settings
@@ -294,14 +326,13 @@ end
 
 -- ---- catalogues ----
 
-local function add_catalog(catalog, settings, name)
-  if shipped.has(name) then
-    return catalog:add(shipped.text(name, settings.providers), name)
+local function add_catalog(catalog, settings, given)
+  if given.is_shipped then
+    return catalog:add(shipped.text(given.name, settings.providers), given.name)
   end
-  local path = name:sub(1, 1) == "/" and name or settings.directory .. name
-  local text, why = core.read_file(path)
-  if not text then return nil, error_of("unreadable", ("%s:1: %s"):format(path, tostring(why))) end
-  return catalog:add(text, path)
+  local text, why = read_file(given.path)
+  if not text then return nil, given.complain(tostring(why)) end
+  return catalog:add(text, given.path)
 end
 
 --- Read the catalogues that the settings name, and seal what comes of them.
@@ -311,13 +342,13 @@ function config.catalog(settings)
   local catalog, err = core.catalog.new(settings.providers)
   if not catalog then return nil, { err } end
   local mistakes = {}
-  for _, name in ipairs(settings.catalogs) do
-    local skipped, why = add_catalog(catalog, settings, name)
+  for _, given in ipairs(settings.catalogs) do
+    local skipped, why = add_catalog(catalog, settings, given)
     if not skipped then
       mistakes[#mistakes + 1] = why
     elseif skipped > 0 then
       settings.notes[#settings.notes + 1] = ("%s: %d endpoints are left out: "
-        .. "their provider takes no part, or they have a router's price"):format(name, skipped)
+        .. "their provider takes no part, or they have a router's price"):format(given.name, skipped)
     end
   end
   if mistakes[1] then return nil, mistakes end

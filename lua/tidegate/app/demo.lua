@@ -24,25 +24,25 @@ function demo.config()
     providers[i] = { slug = p.slug, name = p.name, key = false, data_collection = "deny",
                      zdr = p.slug ~= "rusty", base_url = "http://" .. address .. "/" .. p.slug .. "/v1" }
   end
-  return { auth = "none", providers = providers, catalog = { "tidegate:demo" } }
+  return { providers = providers, catalog = { "tidegate:demo" } }
 end
 
---- What to try, for a terminal.
-function demo.greeting(listen)
+--- What to try, for a terminal: two commands to paste.
+function demo.greeting(chat, endpoints)
   return ([[
 
 No configuration and no provider keys: this is the demo. Four simulated providers
 of different price, speed and reliability are behind the gateway. Try
 
-  curl -N http://%s/api/v1/chat/completions -d '{"model": "demo/tide-large", "stream": true, "messages": [{"role": "user", "content": "Hello, moon."}]}'
-  curl http://%s/api/v1/models/demo/tide-large/endpoints
+  %s
+  %s
 
 Other models: demo/tide-large:nitro (fastest first), demo/tide-large:floor (cheapest
 first), demo/tide-small. Set OPENAI_API_KEY, GROQ_API_KEY, ... for real ones, or
 write a tidegate.lua: docs/configuration.md. With -H 'X-OpenRouter-Metadata: enabled'
 the answer says which endpoints there were and why this one.
 
-]]):format(listen, listen)
+]]):format(chat, endpoints)
 end
 
 return demo

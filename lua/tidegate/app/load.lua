@@ -26,6 +26,11 @@ local function from_environment()
   return found
 end
 
+-- "1 model", "2 models".
+local function counted(n, noun)
+  return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
+end
+
 -- A key in TIDEGATE_KEY closes what is otherwise open to this machine alone.
 local function with_auth(value)
   local key = os.getenv "TIDEGATE_KEY"
@@ -58,6 +63,7 @@ function load.all(path, overrides)
     local err
     source, err = demo.config()
     if not source then return nil, { err } end
+    source = with_auth(source)
   end
   local settings, err = config.load(source, overrides)
   if not settings then return nil, { err } end
@@ -66,6 +72,13 @@ function load.all(path, overrides)
   settings.catalog, settings.what = catalog, what
   settings.is_demo = not load.source(path)
   return settings
+end
+
+--- How much there is, for people.
+function load.counts(settings)
+  local models, endpoints, providers = settings.catalog:count()
+  return ("%s, %s, %s"):format(counted(providers, "provider"), counted(models, "model"),
+    counted(endpoints, "endpoint"))
 end
 
 --- Write the mistakes to stderr, a line each.

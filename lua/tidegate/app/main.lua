@@ -32,9 +32,13 @@ local function help()
   return table.concat(out, "\n") .. "\n"
 end
 
+local function hint(name)
+  io.stderr:write(("Try: tidegate%s --help\n"):format(name and " " .. name or ""))
+end
+
 local function complain(name, message)
   io.stderr:write(("tidegate%s: %s\n"):format(name and " " .. name or "", message))
-  io.stderr:write(("Try: tidegate%s --help\n"):format(name and " " .. name or ""))
+  hint(name)
   return 2
 end
 
@@ -57,5 +61,7 @@ return function(name, ...)
     io.stdout:write(options.help(name, command))
     return 0
   end
-  return command.run(given) or 0
+  local status = command.run(given) or 0
+  if status == 2 then hint(name) end
+  return status
 end

@@ -83,6 +83,7 @@ schema.config = {
   { name = "workers", type = "integer", least = 1, most = 64,
     doc = "engines, a thread each; default one per core" },
   { name = "auth", type = "string", default = "keys", one_of = { "keys", "none" },
+    never_guessed = "none",
     doc = "`keys`: clients need one of `keys`. `none`: nobody is asked; accepted on loopback only" },
   { name = "keys", type = "list", of = KEY, doc = "who may ask" },
   { name = "catalog", type = "list", of = "string", or_one = true, default = { "tidegate:shipped" },
@@ -257,13 +258,22 @@ function checks.list(field, value, path)
   end
 end
 
+-- The words that are near enough to guess: never the one that opens a door.
+local function guesses(field)
+  local words = {}
+  for _, word in ipairs(field.one_of) do
+    if word ~= field.never_guessed then words[#words + 1] = word end
+  end
+  return words
+end
+
 local function one_of(field, value, path)
   for _, allowed in ipairs(field.one_of) do
     if value == allowed then return nil end
   end
-  local meant = type(value) == "string" and near(field.one_of, value)
-  return complain(path, "%s: %s is none of %s%s", said(path), tostring(value),
-    table.concat(field.one_of, ", "), meant and ", did you mean " .. meant .. "?" or "")
+  local meant = near(guesses(field), value)
+  return complain(path, '%s: one of "%s" expected, got "%s"%s', said(path),
+    table.concat(field.one_of, '", "'), value, meant and (', did you mean "%s"?'):format(meant) or "")
 end
 
 --- Hold a value to its field.

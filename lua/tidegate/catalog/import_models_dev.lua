@@ -137,7 +137,8 @@ function import.convert(decoded, only)
   if not rows then return nil, "not models.dev's api.json: providers with \"models\" expected" end
   for i, row in ipairs(rows) do
     if not is_table(row) or type(row.provider_id) ~= "string" or type(row.model_id) ~= "string" then
-      return nil, ("row %d has no \"provider_id\" and \"model_id\""):format(i)
+      return nil, ('row %d has no "provider_id" and "model_id": provider_models.jsonl is the file '
+        .. "that says who serves a model and at what price"):format(i)
     end
   end
   table.sort(rows, function(a, b)

@@ -38,7 +38,13 @@ describe("tidegate.app.config", function()
         "F:3: unknown key timeouts.idel, did you mean idle?" },
       { "a wrong type", "return {\n workers = 'two' }", "F:2: workers: whole number expected, got string" },
       { "a number out of bounds", "return {\n\n workers = 0 }", "F:3: workers: a number from 1 to 64 expected" },
-      { "an unknown word", 'return { auth = "nobody" }', "F:1: auth: nobody is none of keys, none" },
+      { "an unknown word", 'return { auth = "nobody" }', 'F:1: auth: one of "keys", "none" expected, got "nobody"' },
+      { "an unknown word near a known one", 'return { log = "inof" }', 'got "inof", did you mean "info"%?$' },
+      { "a word near the one that opens the door, which is not offered", 'return { auth = "nope" }', 'got "nope"$' },
+      { "a URL that is none, in its place", 'return { providers = {\n  { slug = "a",\n\n base_url = "ftp://a" } } }',
+        "^F:4: .*base_url of a" },
+      { "a proxy that is none", 'return { providers = {\n  { slug = "a", base_url = "http://a",\n proxy = "no" } } }',
+        "^F:3: .*proxy of a" },
       { "an address that is none", 'return { listen = "8080" }',
         "F:1: listen: 8080: HOST:PORT expected, as in 127.0.0.1:8080" },
       { "a missing slug", 'return { providers = {\n  { base_url = "http://a" } } }',
@@ -91,7 +97,8 @@ describe("tidegate.app.config", function()
     assert.equal(500, s.timeouts.connect_ms)
     assert.equal(60000, s.timeouts.idle_ms)
     assert.equal(33554432, s.limits.body)
-    assert.same({ "tidegate:shipped" }, s.catalogs)
+    assert.equal(1, #s.catalogs)
+    assert.equal("tidegate:shipped", s.catalogs[1].name)
   end)
 
   it("lets the command line win", function()
@@ -123,6 +130,19 @@ describe("tidegate.app.config", function()
       assert.equal(2, #s.providers)
       assert.is_nil(s.providers[1].key)
     end)
+  end)
+
+  it("notes a key that is too short to be kept out of logs", function()
+    local s = loads 'return { providers = { { slug = "a", base_url = "http://a", key = "abc" } } }'
+    assert.equal(1, #s.providers)
+    assert.truthy(s.notes[1]:find("provider a has a key of less than 8 characters", 1, true))
+  end)
+
+  it("without a file says what closes the gateway", function()
+    local settings, err = config.load({ auth = "none" }, { listen = "0.0.0.0:80" })
+    assert.is_nil(settings)
+    assert.equal("everybody who reaches 0.0.0.0:80 would be let in: set TIDEGATE_KEY, or write a tidegate.lua "
+      .. "(docs/configuration.md)", tostring(err))
   end)
 
   it("takes from the built-in provider what a table without base_url does not say", function()
@@ -189,6 +209,13 @@ describe("tidegate.app.config", function()
     assert.is_nil(catalog)
     assert.equal(2, #mistakes)
     assert.equal(bad .. ":2", tostring(mistakes[1]):match("^[^:]*:%d+"))
+  end)
+
+  it("tells of a catalogue that is not there where it is named", function()
+    local s = loads 'return {\n catalog = { "tidegate:demo",\n "/no/such.json" } }'
+    local catalog, mistakes = config.catalog(s)
+    assert.is_nil(catalog)
+    assert.equal(path .. ":3: catalog: there is no file /no/such.json", tostring(mistakes[1]))
   end)
 
   it("makes a snapshot that the core takes", function()

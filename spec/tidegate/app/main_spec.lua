@@ -69,7 +69,7 @@ describe("tidegate", function()
     it("counts what is there", function()
       local status, out = run("check", "examples/demo.lua")
       assert.equal(0, status)
-      assert.equal("examples/demo.lua: good; 4 providers, 1 models, 4 endpoints\n", out)
+      assert.equal("examples/demo.lua: good; 4 providers, 1 model, 4 endpoints\n", out)
     end)
 
     it("ends with 1 and file:line", function()
@@ -84,7 +84,39 @@ describe("tidegate", function()
     it("ends with 1 for a file that is not there", function()
       local status, _, err = run("check", "/no/such.lua")
       assert.equal(1, status)
-      assert.equal("/no/such.lua: ", err:match("^/no/such%.lua: "))
+      assert.equal("there is no file /no/such.lua\n", err)
+    end)
+
+    it("notes members that look misspelt, and is content", function()
+      local catalog = [[{"data": [
+        {"id": "a/b", "contxt_length": 5, "my_own": 1, "endpoints": [
+          {"provider": "p", "pricng": {}},
+          {"provider": "p", "tag": "p/x", "pricing": {"promt": "1", "price": "1"}, "pricng": {}}]}]}]]
+      with_file(catalog, function(file)
+        with_file(('return { catalog = %q, providers = { { slug = "p", base_url = "http://p" } } }'):format(file),
+          function(path)
+            local status, out, err = run("check", path)
+            assert.equal(0, status)
+            assert.truthy(out:find("good; 1 provider, 1 model, 2 endpoints", 1, true))
+            local notes = {}
+            for line in err:gmatch('note: (.-)\n') do notes[#notes + 1] = line:match('^.*:(%d+: .*)$') end
+            assert.same({
+              '2: "contxt_length" is not read, did you mean "context_length"?',
+              '3: "pricng" is not read, did you mean "pricing"?',
+              '4: "promt" is not read, did you mean "prompt"?',
+            }, notes)
+          end)
+      end)
+    end)
+
+    it("refuses a model without an author", function()
+      with_file('{"data": [\n  {"id": "llama3"}]}', function(catalog)
+        with_file(("return { catalog = %q }"):format(catalog), function(path)
+          local status, _, err = run("check", path)
+          assert.equal(1, status)
+          assert.equal(catalog .. ':2: "id" must be "author/slug", not "llama3"\n', err)
+        end)
+      end)
     end)
 
     it("says what serve would say about a catalogue", function()
@@ -155,7 +187,9 @@ describe("tidegate", function()
     end)
 
     it("wants a request", function()
-      assert.equal(2, (run("explain", "examples/demo.lua")))
+      local status, _, err = run("explain", "examples/demo.lua")
+      assert.equal(2, status)
+      assert.equal("Try: tidegate explain --help\n", err:match("[^\n]*\n$"))
     end)
   end)
 
@@ -163,6 +197,11 @@ describe("tidegate", function()
     local status, out = run("models", "examples/demo.lua")
     assert.equal(0, status)
     assert.truthy(out:find("demo/chat +32768 +0%.5 +2 +good busy odd bad"))
+    local err
+    status, out, err = run("models", "examples/demo.lua", "nonesuch")
+    assert.equal(1, status)
+    assert.equal("", out)
+    assert.equal("tidegate models: no id of a model contains nonesuch\n", err)
   end)
 
   it("imports", function()
@@ -180,7 +219,14 @@ describe("tidegate", function()
       assert.equal(path .. ":2:", err:match("^[^:]*:%d+:"))
     end)
     assert.equal(2, (run("catalog", "import", "excel", "x")))
-    assert.equal(2, (run("catalog", "export", "litellm", "x")))
+    local wrong, _, said = run("catalog", "export", "litellm", "x")
+    assert.equal(2, wrong)
+    assert.equal("Try: tidegate catalog --help\n", said:match("[^\n]*\n$"))
+    with_file('{"model_id": "a/b"}\n{"model_id": "a/c"}\n', function(path)
+      local status, _, err = run("catalog", "import", "models.dev", path)
+      assert.equal(1, status)
+      assert.truthy(err:find("provider_models.jsonl", 1, true))
+    end)
   end)
 
   it("prints the reference of the configuration", function()

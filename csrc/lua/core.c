@@ -152,6 +152,7 @@ static const luaL_Reg CORE[] = {
     { "serve",       tgl_serve },
     { "thread",      tgl_thread },
     { "sandbox",     tgl_sandbox },
+    { "within",      tgl_within },
     { NULL, NULL }
 };
 

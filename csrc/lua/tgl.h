@@ -96,6 +96,7 @@ int tgl_open_net(lua_State *L);
 int tgl_serve(lua_State *L);
 int tgl_thread(lua_State *L);
 int tgl_sandbox(lua_State *L);
+int tgl_within(lua_State *L);
 int tgl_explain(lua_State *L);
 
 #endif

@@ -1,8 +1,9 @@
 --- Run an operator's Lua file in a small environment, for as long as it is sane.
 --
--- Text only, no I/O, an instruction budget. This keeps accidents small; it is
+-- Text only, no I/O, budgets of instructions and memory. This keeps accidents small; it is
 -- no prison for somebody else's code.
 
+local core     = require "tidegate.core"
 local error_of = require "tidegate.base.error"
 
 local sandbox = {}
@@ -10,6 +11,7 @@ local sandbox = {}
 local BUDGET = 2e7       -- virtual machine instructions: a second at most
 local STEP   = 1e4       -- between two looks at the budget
 local BYTES_MAX = 1048576
+local MEMORY_BYTES = 67108864
 
 local LENT = {
   "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack",
@@ -56,8 +58,11 @@ local function limited(chunk, name)
     local line = (debug.getinfo(2, "l") or {}).currentline or -1
     error(("%s:%d: does not come to an end"):format(name, line > 0 and line or 1), 0)
   end, "", STEP)
-  local results = { pcall(chunk) }
+  local results = { core.within(MEMORY_BYTES, chunk) }
   debug.sethook()
+  if not results[1] and results[2] == "not enough memory" then
+    results[2] = ("wants more than %d bytes of memory"):format(MEMORY_BYTES)
+  end
   return results
 end
 

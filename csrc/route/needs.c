@@ -414,7 +414,7 @@ tg_err tg_needs_read(struct tg_needs *n, enum tg_api api, struct tg_str body,
 {
     struct reader r = { .n = n, .catalog = catalog, .no = { fault, arena } };
 
-    memset(n, 0, sizeof *n);
+    memset(n, 0, offsetof(struct tg_needs, fields));
     n->api = api;
     n->asked_wall_s = wall_s;
     n->seed = seed;

@@ -63,8 +63,6 @@ struct tg_target {
 struct tg_needs {
     enum tg_api   api;                     /* completions for a chat body with `prompt` */
     struct tg_json body;
-    struct tg_json_member members[TG_NEEDS_MEMBERS_MAX];
-    uint8_t       fields[TG_NEEDS_MEMBERS_MAX];    /* what each member is: route/body.h */
     size_t        members_count;
 
     struct tg_target targets[TG_NEEDS_MODELS_MAX];
@@ -96,6 +94,10 @@ struct tg_needs {
     bool          wants_metadata;          /* X-OpenRouter-Metadata: enabled */
     int64_t       asked_wall_s;            /* when, Unix time: price windows */
     uint64_t      seed;                    /* of this request's random draws */
+
+    /* last, because they are large and not cleared: the first members_count hold */
+    uint8_t       fields[TG_NEEDS_MEMBERS_MAX];    /* what each member is: route/body.h */
+    struct tg_json_member members[TG_NEEDS_MEMBERS_MAX];
 };
 
 /* Read a body. `head` may be NULL (explain). On failure *fault says what the

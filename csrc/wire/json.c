@@ -239,14 +239,11 @@ static const char *skip_space_and(char also, const char *p, const char *end)
 /* The quote that closes the string whose characters begin at p. */
 static const char *string_close(const char *p, const char *end)
 {
-    for (const char *from = p;; p++) {
-        p = tg_scan_quote(p, end);
-        const char *q = p;
-        while (q > from && q[-1] == '\\')
-            q--;
-        if (p == end || (p - q) % 2 == 0)
-            return p;
-    }
+    const char *first = tg_scan_quote(p, end);
+
+    if (first == end || first == p || first[-1] != '\\')
+        return first;
+    return tg_scan_close(p, end);      /* escapes: by blocks, not from quote to quote */
 }
 
 static const char *value_end(const char *p, const char *end)

@@ -421,6 +421,44 @@ static inline const char *tg_scan_string(const char *p, const char *end, bool *i
     return p;
 }
 
+/* ---- the quote that closes the string whose characters begin at p, or `end` ---- */
+
+__attribute__((always_inline))
+static inline const char *tg_scan_close_by(tg_scan_mask *mask, const char *p, const char *end)
+{
+    uint64_t carry = 0;
+    char room[TG_SCAN_BLOCK];
+
+    for (; p < end; p += TG_SCAN_BLOCK) {
+        const char *block = tg_scan_block(p, end, room);
+        uint64_t quote = mask(block, TG_SCAN_QUOTE), backslash = mask(block, TG_SCAN_BACKSLASH);
+        if (backslash | carry)
+            quote &= ~tg_scan_escaped(backslash, &carry);
+        if (quote)
+            return p + __builtin_ctzll(quote);
+    }
+    return end;
+}
+
+#if TG_SCAN_X86
+__attribute__((target("avx2")))
+static inline const char *tg_scan_close_avx2(const char *p, const char *end)
+{
+    return tg_scan_close_by(tg_scan_mask_avx2, p, end);
+}
+#endif
+
+static inline const char *tg_scan_close(const char *p, const char *end)
+{
+#if TG_SCAN_X86
+    if (__builtin_cpu_supports("avx2"))
+        return tg_scan_close_avx2(p, end);
+    return tg_scan_close_by(tg_scan_mask_sse2, p, end);
+#else
+    return tg_scan_close_by(tg_scan_mask_portable, p, end);
+#endif
+}
+
 /* ---- behind the container that opens at p; `end` when it does not close ---- */
 
 /* Where the last of `depth` open containers closes; NULL when it does not. */

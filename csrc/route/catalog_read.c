@@ -422,14 +422,6 @@ static void read_endpoints(struct reader *r, struct tg_json v)
 
 /* ---- models ---- */
 
-/* "author/slug": the two parts stand in paths such as /model/author/slug. */
-static bool has_author(struct tg_str id)
-{
-    struct tg_str author, slug;
-
-    return tg_str_cut(id, '/', &author, &slug) && author.len && slug.len;
-}
-
 static void read_id(struct reader *r, struct tg_json model, struct tg_json v)
 {
     struct tg_model *m = r->model;
@@ -437,8 +429,6 @@ static void read_id(struct reader *r, struct tg_json model, struct tg_json v)
     tg_reading_slug(&r->in, v, "id", TG_CATALOG_NAME_MAX, &m->id);
     if (!m->id.len)
         tg_reading_complain(&r->in, model.raw.at, "a model without \"id\"");
-    else if (!has_author(m->id))
-        tg_reading_complain_kind(&r->in, v, "id", "\"author/slug\"");
     if (r->in.err)
         return;
     r->model_id = v;

@@ -23,7 +23,7 @@ static const char catalog_text[] =
     "{'id':'openai/gpt-4o:free','endpoints':[{'provider':'openai','upstream_model':'f',"
       "'supported_parameters':['temperature','max_completion_tokens']}]},"
     "{'id':'meta/llama'},"
-    "{'id':'local/llama3:8b'},"
+    "{'id':'llama3:8b'},"
     "{'id':'~openai/gpt-latest','alias_target':{'slug':'openai/gpt-4o'}},"
     "{'id':'~openai/gone-latest','alias_target':{'slug':'openai/gone'}}]}";
 
@@ -303,8 +303,8 @@ TEST("a model's name is taken as it is, else without its routing suffixes")
         { "openai/gpt-4o:floor:exacto:nitro", "openai/gpt-4o", TG_SORT_THROUGHPUT, true, true },
         { "openai/gpt-4o:nitro:free", "openai/gpt-4o:free", TG_SORT_THROUGHPUT, true, false },
         { "openai/gpt-4o:free:nitro", "openai/gpt-4o:free", TG_SORT_THROUGHPUT, true, false },
-        { "local/llama3:8b", "local/llama3:8b", TG_SORT_NONE, false, false },
-        { "local/llama3:8b:floor", "local/llama3:8b", TG_SORT_PRICE, false, true },
+        { "llama3:8b", "llama3:8b", TG_SORT_NONE, false, false },
+        { "llama3:8b:floor", "llama3:8b", TG_SORT_PRICE, false, true },
         { "~openai/gpt-latest", "openai/gpt-4o", TG_SORT_NONE, false, false },
         { "~openai/gpt-latest:nitro", "openai/gpt-4o", TG_SORT_THROUGHPUT, true, false },
         { "~openai/gone-latest", "~openai/gone-latest", TG_SORT_NONE, false, false },
@@ -406,12 +406,12 @@ TEST("model comes first, then models in their order; an unknown one among them i
     read_good("{'models':['openai\\/gpt-4o']," MESSAGES "}");
     CHECK_STR(n.targets[0].asked, "openai/gpt-4o");
 
-    CHECK_INT(read_as(TG_API_CHAT, "{'model':'meta/llama','models':['x/y','local/llama3:8b'],"
+    CHECK_INT(read_as(TG_API_CHAT, "{'model':'meta/llama','models':['x/y','llama3:8b'],"
                       MESSAGES "}", NULL), TG_EINVAL);
     CHECK_STR(fault.message, "x/y is not a valid model ID");
     CHECK_STR(fault.requested_models[0], "meta/llama");
     CHECK_STR(fault.requested_models[1], "x/y");
-    CHECK_STR(fault.requested_models[2], "local/llama3:8b");
+    CHECK_STR(fault.requested_models[2], "llama3:8b");
     CHECK_STR(fault.requested_models[3], "");
     end();
 }
@@ -1077,16 +1077,14 @@ static struct tg_buf read_file(const char *dir, struct tg_str name, const char *
     return b;
 }
 
-/* A catalogue that has this model alone, by the recorded name, which a provider
- * may give without an author. */
+/* A catalogue that has this model alone. */
 static struct tg_catalog *catalog_of(struct tg_json model)
 {
     struct tg_buf text = { 0 }, why = { 0 };
     struct tg_catalog *c = tg_catalog_new(providers, COUNT(providers));
 
-    tg_buf_printf(&text, q("{'data':[{'id':'rec/orded','canonical_slug':%.*s,"
-                           "'endpoints':[{'provider':'openai','upstream_model':%.*s}]}]}"),
-                  (int)model.raw.len, model.raw.at, (int)model.raw.len, model.raw.at);
+    tg_buf_printf(&text, q("{'data':[{'id':%.*s,'endpoints':[{'provider':'openai'}]}]}"),
+                  (int)model.raw.len, model.raw.at);
     CHECK_INT(tg_catalog_add(c, tg_buf_view(&text), "c.json", &why, NULL), TG_OK);
     CHECK_STR(tg_buf_view(&why), "");
     CHECK_INT(tg_catalog_seal(c), TG_OK);

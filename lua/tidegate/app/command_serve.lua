@@ -65,8 +65,9 @@ local function reloader(path, overrides)
   end
 end
 
--- What to paste; nothing when there is nobody to ask.
+-- What to paste: for a person, so not into the log of a service; the demo always.
 local function welcome(settings, address)
+  if not settings.is_demo and not core.is_terminal(1) then return "" end
   local chat = hello.chat(settings, address)
   if not settings.is_demo then return chat and "\n  " .. chat .. "\n\n" or "" end
   return demo.greeting(chat, hello.curl(settings, address, "/models/demo/tide-large/endpoints"))

@@ -9,6 +9,7 @@
 #include "route/rules.h"
 #include "route/text.h"
 #include "route/word.h"
+#include "wire/json_pass.h"
 
 struct reader {
     struct tg_needs         *n;
@@ -74,7 +75,8 @@ static tg_err read_json(struct reader *r, struct tg_str text)
 {
     size_t where = 0;
 
-    tg_err err = tg_json_check(text, TG_JSON_DEPTH_MAX, &r->n->body, &where);
+    tg_err err = tg_json_check_members(text, TG_JSON_DEPTH_MAX, &r->n->body, r->n->members,
+                                       TG_NEEDS_MEMBERS_MAX, &r->n->members_count, &where);
     if (err == TG_EDEPTH)
         return tg_refuse(&r->no, "The body is JSON nested deeper than %d levels",
                          TG_JSON_DEPTH_MAX);
@@ -112,7 +114,7 @@ static tg_err read_members(struct reader *r)
     struct tg_needs *n = r->n;
     tg_err err = TG_OK;
 
-    if (tg_json_members(n->body, n->members, TG_NEEDS_MEMBERS_MAX, &n->members_count))
+    if (n->members_count > TG_NEEDS_MEMBERS_MAX)
         return tg_refuse(&r->no, "The body has more than %d members", TG_NEEDS_MEMBERS_MAX);
     for (size_t i = 0; !err && i < n->members_count; i++)
         err = note_member(r, i);

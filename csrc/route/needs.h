@@ -23,6 +23,8 @@ enum {
     TG_NEEDS_POLICY_MAX  = 128,    /* characters of a policy's name */
     TG_NEEDS_PAIRS_MAX   = 16,     /* of metadata */
     TG_NEEDS_PAIR_KEY_MAX = 64, TG_NEEDS_PAIR_VALUE_MAX = 512,     /* characters */
+    TG_NEEDS_HASHED_BYTES = 4096,  /* of a message, for session_hash: of each text the beginning
+                                      and the end, a quarter of it each at most */
     TG_NEEDS_MESSAGE_TOKENS = 4,   /* that a message costs beside its text, estimated */
     TG_NEEDS_PART_TOKENS = 1000    /* of an image, a file, a recording, estimated */
 };
@@ -90,7 +92,8 @@ struct tg_needs {
     struct tg_str user;
     struct tg_str session;                 /* session id or cache key, may be empty */
     bool          has_session_id;          /* it was given, not derived */
-    uint64_t      session_hash;            /* of session, or of the first messages */
+    uint64_t      session_hash;            /* of session, else of the first system or developer
+                                              message and the first other one */
     bool          wants_metadata;          /* X-OpenRouter-Metadata: enabled */
     int64_t       asked_wall_s;            /* when, Unix time: price windows */
     uint64_t      seed;                    /* of this request's random draws */

@@ -6,12 +6,13 @@
 #include "base/hash.h"
 #include "route/needs.h"
 #include "route/word.h"
+#include "wire/json_pass.h"
 
 enum {
     BYTES_PER_TOKEN = 4,
     WINDOW_BYTES    = 64,      /* looked at for escapes ... */
     STRIDE_BYTES    = 4096,    /* ... in the middle of so many */
-    HASHED_BYTES    = 2048     /* of a text's beginning and of its end */
+    HASHED_BYTES    = TG_NEEDS_HASHED_BYTES / 4    /* of a text's beginning and of its end */
 };
 
 /* ---- how long ---- */
@@ -63,20 +64,32 @@ void tg_prompt_add(struct tg_prompt *p, struct tg_json value)
 
 /* ---- which conversation ---- */
 
-/* Of a long text, its beginning, its end and its length. */
-static void hash_text(uint64_t *h, struct tg_str s)
-{
-    struct tg_str end = s;
+/* What a message says, as far as it is hashed. */
+struct said {
+    uint64_t hash;
+    size_t   left;             /* bytes that may still be hashed */
+};
 
+static void hash_bytes(struct said *h, const char *p, size_t bytes)
+{
+    bytes = bytes < h->left ? bytes : h->left;
+    h->left -= bytes;
+    h->hash = tg_hash_join(h->hash, tg_hash_stable((struct tg_str){ p, bytes }));
+}
+
+/* Of a long text, its beginning, its end and its length. `h` is NULL where
+ * nobody asks. */
+static void hash_text(struct said *h, struct tg_str s)
+{
     if (!h)
         return;
-    if (s.len > 2 * HASHED_BYTES) {
-        *h = tg_hash_join(*h, s.len);
-        end = (struct tg_str){ s.at + s.len - HASHED_BYTES, HASHED_BYTES };
-        s.len = HASHED_BYTES;
-        *h = tg_hash_join(*h, tg_hash_stable(s));
+    if (s.len <= 2 * HASHED_BYTES) {
+        hash_bytes(h, s.at, s.len);
+        return;
     }
-    *h = tg_hash_join(*h, tg_hash_stable(end));
+    h->hash = tg_hash_join(h->hash, s.len);
+    hash_bytes(h, s.at, HASHED_BYTES);
+    hash_bytes(h, s.at + s.len - HASHED_BYTES, HASHED_BYTES);
 }
 
 /* ---- parts ---- */
@@ -107,22 +120,11 @@ static int mode_of(struct tg_json type)
     return mode < 0 ? TG_MODE_OTHER : mode;
 }
 
-/* `h` is NULL where nobody asks for the hash. Marks like cache_control wander
- * from turn to turn: only what is said is hashed. */
-static void read_part(struct tg_prompt *p, struct tg_json part, uint64_t *h)
+static void note_part(struct tg_prompt *p, struct tg_json part, struct tg_json type,
+                      struct tg_json text, struct said *h)
 {
-    struct tg_json text = { 0 }, type = { 0 }, value;
-    struct tg_json_iter it;
-    struct tg_str key;
-
-    tg_json_iter_init(&it, part);
-    while (tg_json_next(&it, &key, &value)) {
-        if (tg_str_is(key, "text"))
-            text = value;
-        else if (tg_str_is(key, "type"))
-            type = value;
-    }
     int mode = mode_of(type);
+
     if (mode == TG_MODE_TEXT || mode == TG_MODE_OTHER) {
         struct tg_json said = text.kind == TG_JSON_STRING ? text : part;
         tg_prompt_add(p, said);
@@ -135,20 +137,40 @@ static void read_part(struct tg_prompt *p, struct tg_json part, uint64_t *h)
     hash_text(h, part.raw);
 }
 
-static void read_content(struct tg_prompt *p, struct tg_json content, uint64_t *h)
+/* Marks like cache_control wander from turn to turn: only what is said is
+ * hashed. */
+static void read_parts(struct tg_prompt *p, struct tg_json_iter *parts, struct said *h)
 {
-    struct tg_json_iter it;
-    struct tg_str none;
-    struct tg_json part;
+    struct tg_json_iter members;
+    struct tg_str none, key;
+    struct tg_json part, value;
 
-    if (content.kind != TG_JSON_ARRAY) {
-        tg_prompt_add(p, content);
-        hash_text(h, content.raw);
+    while (tg_json_step(parts, &none, &part, &members)) {
+        struct tg_json text = { 0 }, type = { 0 };
+        while (tg_json_next(&members, &key, &value)) {
+            if (tg_str_is(key, "text"))
+                text = value;
+            else if (tg_str_is(key, "type"))
+                type = value;
+        }
+        if (part.kind == TG_JSON_OBJECT || part.kind == TG_JSON_ARRAY)
+            tg_json_leave(parts, &members, &part);
+        note_part(p, part, type, text, h);
+    }
+}
+
+/* What tg_json_step() found, and behind it. */
+static void read_content(struct tg_prompt *p, struct tg_json_iter *it, struct tg_json content,
+                         struct tg_json_iter *parts, struct said *h)
+{
+    if (content.kind == TG_JSON_ARRAY) {
+        read_parts(p, parts, h);
+        tg_json_leave(it, parts, &content);
         return;
     }
-    tg_json_iter_init(&it, content);
-    while (tg_json_next(&it, &none, &part))
-        read_part(p, part, h);
+    tg_json_whole(it, &content);
+    tg_prompt_add(p, content);
+    hash_text(h, content.raw);
 }
 
 /* ---- messages ---- */
@@ -159,46 +181,48 @@ struct opening {
     bool     has_system, has_other;
 };
 
-/* Where the hash of a message of this role goes; NULL when it is neither. */
-static uint64_t *place_of(struct opening *o, struct tg_json role)
+static void note_opening(struct opening *o, struct tg_json role, uint64_t hash)
 {
-    bool is_system, *has;
+    bool is_system = tg_json_is(role, "system") || tg_json_is(role, "developer");
+    bool *has = is_system ? &o->has_system : &o->has_other;
 
-    if (o->has_system && o->has_other)
-        return NULL;
-    is_system = tg_json_is(role, "system") || tg_json_is(role, "developer");
-    has = is_system ? &o->has_system : &o->has_other;
-    if (*has)
-        return NULL;
+    if (!*has)
+        *(is_system ? &o->system : &o->other) = hash;
     *has = true;
-    return is_system ? &o->system : &o->other;
 }
 
-static void read_message(struct tg_prompt *p, struct tg_json message, struct opening *o)
+/* The role may stand behind the content: what is said is hashed as long as one
+ * of the two messages is missing. */
+static void read_message(struct tg_prompt *p, struct tg_json_iter *message, struct opening *o)
 {
-    struct tg_json role = { 0 }, content = { 0 }, value;
-    struct tg_json_iter it;
+    struct said said = { .left = TG_NEEDS_HASHED_BYTES };
+    bool is_wanted = !o->has_system || !o->has_other;
+    struct tg_json role = { 0 }, value;
+    struct tg_json_iter in;
     struct tg_str key;
 
-    tg_json_iter_init(&it, message);
-    while (tg_json_next(&it, &key, &value)) {
-        if (tg_str_is(key, "content"))
-            content = value;
-        else if (tg_str_is(key, "role"))
+    while (tg_json_step(message, &key, &value, &in)) {
+        if (tg_str_is(key, "content")) {
+            read_content(p, message, value, &in, is_wanted ? &said : NULL);
+            continue;
+        }
+        tg_json_whole(message, &value);
+        if (tg_str_is(key, "role"))
             role = value;
         else
             tg_prompt_add(p, value);       /* tool calls, reasoning, a name */
     }
     p->tokens += TG_NEEDS_MESSAGE_TOKENS;
     p->messages++;
-    read_content(p, content, place_of(o, role));
+    if (is_wanted)
+        note_opening(o, role, said.hash);
 }
 
 tg_err tg_prompt_messages(struct tg_prompt *p, struct tg_json messages,
                           const struct tg_refusal *no)
 {
     struct opening o = { 0 };
-    struct tg_json_iter it;
+    struct tg_json_iter it, members;
     struct tg_str none;
     struct tg_json message;
 
@@ -206,11 +230,14 @@ tg_err tg_prompt_messages(struct tg_prompt *p, struct tg_json messages,
     if (messages.kind != TG_JSON_ARRAY)
         return tg_refuse(no, "'messages' must be an array, not %.*s", TG_SHOWN(messages.raw));
     tg_json_iter_init(&it, messages);
-    while (tg_json_next(&it, &none, &message)) {
-        if (message.kind != TG_JSON_OBJECT)
+    while (tg_json_step(&it, &none, &message, &members)) {
+        if (message.kind != TG_JSON_OBJECT) {
+            tg_json_whole(&it, &message);
             return tg_refuse(no, "'messages[%lld]' must be an object, not %.*s",
                              (long long)p->messages, TG_SHOWN(message.raw));
-        read_message(p, message, &o);
+        }
+        read_message(p, &members, &o);
+        tg_json_leave(&it, &members, &message);
     }
     if (!p->messages)
         return tg_refuse(no, "'messages' must have at least one message");
@@ -220,17 +247,29 @@ tg_err tg_prompt_messages(struct tg_prompt *p, struct tg_json messages,
 
 /* ---- prompt, input ---- */
 
+/* The content of an object, the last one when there are several; what else
+ * it has is not counted. */
+static bool read_item_content(struct tg_prompt *p, struct tg_json item)
+{
+    struct tg_json content = tg_json_get(item, "content");
+    struct tg_json_iter parts;
+
+    if (content.kind == TG_JSON_ARRAY) {
+        tg_json_iter_init(&parts, content);
+        read_parts(p, &parts, NULL);
+    } else {
+        tg_prompt_add(p, content);
+    }
+    return content.kind != TG_JSON_NONE;
+}
+
 static void read_item(struct tg_prompt *p, struct tg_json item)
 {
-    struct tg_json content = { 0 };
-
     if (item.kind == TG_JSON_NUMBER)
         p->tokens++;
     else if (item.kind == TG_JSON_ARRAY)
         p->tokens += (int64_t)tg_json_count(item);
-    else if (item.kind == TG_JSON_OBJECT && (content = tg_json_get(item, "content")).kind)
-        read_content(p, content, NULL);
-    else
+    else if (item.kind != TG_JSON_OBJECT || !read_item_content(p, item))
         tg_prompt_add(p, item);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/json_pass.h"
 #include "wire/scan.h"
 #include "wire/utf8.h"
 
@@ -38,6 +39,7 @@ static enum tg_json_kind kind_of(char first)
 struct grammar {
     const char *end, *wrong;
     unsigned    depth, depth_max;
+    unsigned    floor;         /* the depth at which a text begins and ends */
     bool        in_object;                            /* the innermost container */
     uint64_t    was_object[TG_JSON_DEPTH_MAX / 64];   /* those around it, a bit each */
     tg_err      err;
@@ -167,10 +169,10 @@ static inline const char *take_value(struct grammar *g, const char *p, bool *is_
 }
 
 /* Behind a value: close what ends here, and stop before the next value or
- * behind the outermost one. */
+ * behind the one at the floor. */
 static inline const char *take_rest(struct grammar *g, const char *p)
 {
-    while (g->depth) {
+    while (g->depth > g->floor) {
         p = skip_space(p, g->end);
         if (p == g->end)
             return fail(g, p, TG_EINVAL);
@@ -184,7 +186,7 @@ static inline const char *take_rest(struct grammar *g, const char *p)
     return p;
 }
 
-/* The outermost value, at p. */
+/* A value at the floor with all that is in it. */
 static const char *take_text(struct grammar *g, const char *p)
 {
     do {
@@ -192,12 +194,61 @@ static const char *take_text(struct grammar *g, const char *p)
         p = take_value(g, skip_space(p, g->end), &is_open);
         if (p && !is_open)
             p = take_rest(g, p);
-    } while (p && g->depth);
+    } while (p && g->depth > g->floor);
     return p;
 }
 
-tg_err tg_json_check(struct tg_str text, unsigned depth_max, struct tg_json *root, size_t *where)
+struct members {
+    struct tg_json_member *out;
+    size_t                 cap, count;
+};
+
+static const char *take_member(struct grammar *g, const char *p, struct members *m)
 {
+    const char *from = skip_space(p, g->end), *name_end, *value;
+
+    if (from == g->end || *from != '"')
+        return fail(g, from, TG_EINVAL);
+    if (!(name_end = take_string(g, from)) || !(p = take_mark(g, name_end, ':')))
+        return NULL;
+    value = skip_space(p, g->end);
+    if (!(p = take_text(g, value)))
+        return NULL;
+    if (m->count < m->cap)
+        m->out[m->count] = (struct tg_json_member){
+            { from + 1, (size_t)(name_end - from) - 2 },
+            { { value, (size_t)(p - value) }, kind_of(*value) }, from };
+    m->count++;
+    return p;
+}
+
+/* The outermost object, at its brace. */
+static const char *take_members(struct grammar *g, const char *p, struct members *m)
+{
+    if (g->depth == g->depth_max)
+        return fail(g, p, TG_EDEPTH);
+    p = skip_space(p + 1, g->end);
+    if (p < g->end && *p == '}')
+        return p + 1;
+    enter(g, true);
+    g->floor = g->depth;
+    while ((p = take_member(g, p, m))) {
+        p = skip_space(p, g->end);
+        if (p < g->end && *p == '}')
+            return p + 1;
+        if (!(p = take_mark(g, p, ',')))
+            break;
+    }
+    return NULL;
+}
+
+tg_err tg_json_check_members(struct tg_str text, unsigned depth_max, struct tg_json *root,
+                             struct tg_json_member *out, size_t cap, size_t *count,
+                             size_t *where)
+{
+    struct members m = { out, cap, 0 };
+
+    *count = 0;
     if (text.len == 0) {
         if (where)
             *where = 0;
@@ -206,7 +257,9 @@ tg_err tg_json_check(struct tg_str text, unsigned depth_max, struct tg_json *roo
     struct grammar g = { .end = text.at + text.len };
     g.depth_max = depth_max < TG_JSON_DEPTH_MAX ? depth_max : TG_JSON_DEPTH_MAX;
 
-    const char *from = skip_space(text.at, g.end), *to = take_text(&g, from);
+    const char *from = skip_space(text.at, g.end);
+    const char *to = from < g.end && *from == '{' ? take_members(&g, from, &m)
+                                                  : take_text(&g, from);
     const char *rest = to ? skip_space(to, g.end) : g.end;
     if (rest < g.end)
         fail(&g, rest, TG_EINVAL);
@@ -219,9 +272,16 @@ tg_err tg_json_check(struct tg_str text, unsigned depth_max, struct tg_json *roo
 
     if (g.err && where)
         *where = (size_t)(g.wrong - text.at);
+    *count = m.count;
     if (!g.err && root)
         *root = (struct tg_json){ { from, (size_t)(to - from) }, kind_of(*from) };
     return g.err;
+}
+
+tg_err tg_json_check(struct tg_str text, unsigned depth_max, struct tg_json *root, size_t *where)
+{
+    size_t count;
+    return tg_json_check_members(text, depth_max, root, NULL, 0, &count, where);
 }
 
 /* ---- walk ---- */
@@ -279,23 +339,62 @@ static const char *take_name(const char *p, const char *end, struct tg_str *key)
     return skip_space_and(':', close + (close < end), end);
 }
 
-bool tg_json_next(struct tg_json_iter *it, struct tg_str *key, struct tg_json *value)
+/* The next key and where its value begins; NULL, and at the closing bracket if
+ * there is one, at the end. */
+static inline const char *find_value(struct tg_json_iter *it, struct tg_str *key)
 {
     const char *p = skip_space_and(',', it->at, it->end);
     struct tg_str name = { p, 0 };
 
-    it->at = it->end;
+    it->at = p;
     if (it->is_object && p < it->end) {
         if (*p != '"')
-            return false;
+            return NULL;
         p = take_name(p, it->end, &name);
     }
     if (p >= it->end || kind_of(*p) == TG_JSON_NONE)
+        return NULL;
+    *key = name;
+    return p;
+}
+
+bool tg_json_next(struct tg_json_iter *it, struct tg_str *key, struct tg_json *value)
+{
+    const char *p = find_value(it, key);
+
+    if (!p)
         return false;
     it->at = value_end(p, it->end);
-    *key = name;
     *value = (struct tg_json){ { p, (size_t)(it->at - p) }, kind_of(*p) };
     return true;
+}
+
+bool tg_json_step(struct tg_json_iter *it, struct tg_str *key, struct tg_json *value,
+                  struct tg_json_iter *in)
+{
+    const char *p = find_value(it, key);
+
+    if (!p)
+        return false;
+    *value = (struct tg_json){ { p, 1 }, kind_of(*p) };
+    *in = (struct tg_json_iter){ 0 };
+    if (value->kind == TG_JSON_ARRAY || value->kind == TG_JSON_OBJECT)
+        *in = (struct tg_json_iter){ p + 1, it->end, value->kind == TG_JSON_OBJECT };
+    else
+        tg_json_whole(it, value);
+    return true;
+}
+
+void tg_json_leave(struct tg_json_iter *it, const struct tg_json_iter *in, struct tg_json *value)
+{
+    it->at = in->at + (in->at < it->end);
+    value->raw.len = (size_t)(it->at - value->raw.at);
+}
+
+void tg_json_whole(struct tg_json_iter *it, struct tg_json *value)
+{
+    it->at = value_end(value->raw.at, it->end);
+    value->raw.len = (size_t)(it->at - value->raw.at);
 }
 
 static bool characters_are(struct tg_str escaped, struct tg_str plain);

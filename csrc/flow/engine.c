@@ -33,6 +33,7 @@ struct tg_engine {
     /* of the request whose head is being looked at; between on_head and
      * on_request of one client others may come, so on_request looks again */
     struct tg_buf        scratch;
+    struct tg_buf        spare;            /* passed on between streams */
 };
 
 /* What a path means. */
@@ -52,6 +53,11 @@ struct tg_loop *tg_engine_loop(struct tg_engine *e)
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e)
 {
     return e->upstreams;
+}
+
+struct tg_buf *tg_engine_spare(struct tg_engine *e)
+{
+    return &e->spare;
 }
 
 /* ---- desks, exchanges, tries ---- */
@@ -611,6 +617,7 @@ void tg_engine_free(struct tg_engine *e)
     if (e->api && e->hooks.close)
         e->hooks.close(e->api);
     free_desks(e);
+    tg_buf_done(&e->spare);
     tg_buf_done(&e->scratch);
     tg_config_drop(e->config);
     tg_loop_free(e->loop);

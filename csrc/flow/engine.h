@@ -27,6 +27,8 @@ void tg_engine_stop(struct tg_engine *e);
 
 struct tg_loop      *tg_engine_loop(struct tg_engine *e);
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
+/* The buffer that streams pass on to each other; may be empty. */
+struct tg_buf *tg_engine_spare(struct tg_engine *e);
 void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d);
 void tg_engine_forget(struct tg_engine *e, struct tg_exchange *x);
 /* Call tg_pump_flush(x) at the end of this turn. */

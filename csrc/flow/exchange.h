@@ -24,6 +24,7 @@ struct tg_engine;
 enum {
     TG_EXCHANGE_ID_LEN     = 35,               /* gen-<10 digits>-<20 alphanumerics> */
     TG_EXCHANGE_HOLD_BYTES = 1 << 20,          /* translated bytes held back before the commit */
+    TG_EXCHANGE_TURN_BYTES = 32 * 1024,        /* translated in one turn before it is sent */
     TG_EXCHANGE_ERROR_BYTES = 64 * 1024,       /* read of a provider's error body */
     TG_EXCHANGE_DRAIN_MS   = 1000,             /* for the end of a body behind its terminal */
     TG_EXCHANGE_DRAIN_BYTES = 64 * 1024

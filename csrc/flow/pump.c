@@ -214,6 +214,8 @@ static void tell_progress(struct tg_exchange *x)
         if (!x->content_told) {
             x->content_told = true;
             tell_event(x, TG_EV_UP_CONTENT);
+        } else if (x->out.len > TG_EXCHANGE_TURN_BYTES) {
+            forward(x);
         } else if (x->out.len) {
             tg_engine_flush_soon(x->engine, x);
         }
@@ -224,6 +226,31 @@ static void tell_progress(struct tg_exchange *x)
     }
 }
 
+/* A stream holds a buffer only while it has something to send: all of an engine
+ * pass one on. */
+static void take_buffer(struct tg_exchange *x)
+{
+    struct tg_buf *spare = tg_engine_spare(x->engine);
+
+    if (x->out.at)
+        return;
+    x->out = *spare;
+    *spare = (struct tg_buf){ 0 };
+}
+
+static void give_buffer(struct tg_exchange *x)
+{
+    struct tg_buf *spare = tg_engine_spare(x->engine);
+
+    tg_buf_reset(&x->out);
+    if (spare->at || x->out.cap > 2 * TG_EXCHANGE_TURN_BYTES) {
+        tg_buf_done(&x->out);
+        return;
+    }
+    *spare = x->out;
+    x->out = (struct tg_buf){ 0 };
+}
+
 /* Translate events until the bytes are dry. */
 static void read_events(struct tg_exchange *x, struct tg_str bytes)
 {
@@ -232,6 +259,7 @@ static void read_events(struct tg_exchange *x, struct tg_str bytes)
     uint32_t content = f->content_events;
     tg_err err = tg_sse_feed(&x->sse, bytes);
 
+    take_buffer(x);
     while (!err && !f->has_terminal && !(err = tg_sse_next(&x->sse, &ev)))
         err = tg_answer_event(x->answer, &ev, &x->out);
     if (err == TG_AGAIN)
@@ -536,9 +564,7 @@ static void forward(struct tg_exchange *x)
     if (!x->forwards || !x->out.len)
         return;
     room = tg_client_send(x->client, presentable(x));
-    tg_buf_reset(&x->out);
-    if (x->out.cap > 4096)
-        tg_buf_done(&x->out);
+    give_buffer(x);
     if (!room)
         tell_event(x, TG_EV_DOWN_FULL);
 }

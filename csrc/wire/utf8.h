@@ -156,6 +156,16 @@ static inline __m256i tg_utf8_mistakes(__m256i before, __m256i now)
     return _mm256_xor_si256(pairs, must);
 }
 
+/* The 64 bytes at p and the 32 before them. */
+__attribute__((target("avx2")))
+static inline bool tg_utf8_is_ascii64(__m256i before, const char *p)
+{
+    const __m256i *b = (const __m256i *)(const void *)p;
+    __m256i all = _mm256_or_si256(_mm256_loadu_si256(b), _mm256_loadu_si256(b + 1));
+
+    return !_mm256_movemask_epi8(_mm256_or_si256(before, all));
+}
+
 __attribute__((target("avx2")))
 static inline const char *tg_utf8_bad_avx2(const char *p, const char *end)
 {
@@ -163,6 +173,11 @@ static inline const char *tg_utf8_bad_avx2(const char *p, const char *end)
     __m256i before = _mm256_setzero_si256();
 
     for (; end - p >= 32; p += 32) {
+        /* ASCII behind ASCII, the most of what there is, twice as fast. */
+        while (end - p >= 64 && tg_utf8_is_ascii64(before, p))
+            p += 64;
+        if (end - p < 32)
+            break;
         __m256i now = _mm256_loadu_si256((const __m256i *)(const void *)p);
         /* ASCII behind ASCII needs no tables. */
         if (_mm256_movemask_epi8(_mm256_or_si256(before, now))) {

@@ -2,21 +2,6 @@
 
 #include <string.h>
 
-struct tg_str tg_str_of(const char *z)
-{
-    return (struct tg_str){ z, z ? strlen(z) : 0 };
-}
-
-bool tg_str_eq(struct tg_str a, struct tg_str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-}
-
-bool tg_str_is(struct tg_str s, const char *z)
-{
-    return tg_str_eq(s, tg_str_of(z));
-}
-
 bool tg_str_starts(struct tg_str s, const char *z)
 {
     size_t n = strlen(z);
@@ -42,11 +27,6 @@ bool tg_str_ieq(struct tg_str a, struct tg_str b)
         if (lower(a.at[i]) != lower(b.at[i]))
             return false;
     return true;
-}
-
-bool tg_str_iis(struct tg_str s, const char *z)
-{
-    return tg_str_ieq(s, tg_str_of(z));
 }
 
 int tg_str_cmp(struct tg_str a, struct tg_str b)

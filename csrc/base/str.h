@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct tg_str {
     const char *at;
@@ -17,16 +18,31 @@ struct tg_str {
 #define TG_STR(literal) ((struct tg_str){ (literal), sizeof(literal) - 1 })
 
 /* View of a zero-terminated string; of nothing when z is NULL. */
-struct tg_str tg_str_of(const char *z);
+static inline struct tg_str tg_str_of(const char *z)
+{
+    return (struct tg_str){ z, z ? strlen(z) : 0 };
+}
 
-bool tg_str_eq(struct tg_str a, struct tg_str b);
-bool tg_str_is(struct tg_str s, const char *z);
+static inline bool tg_str_eq(struct tg_str a, struct tg_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* In place, so that a literal's length is known when it is compiled. */
+static inline bool tg_str_is(struct tg_str s, const char *z)
+{
+    return tg_str_eq(s, tg_str_of(z));
+}
+
 bool tg_str_starts(struct tg_str s, const char *z);
 bool tg_str_ends(struct tg_str s, const char *z);
 
 /* The same without regard to the case of ASCII letters. */
 bool tg_str_ieq(struct tg_str a, struct tg_str b);
-bool tg_str_iis(struct tg_str s, const char *z);
+static inline bool tg_str_iis(struct tg_str s, const char *z)
+{
+    return tg_str_ieq(s, tg_str_of(z));
+}
 
 /* <0, 0, >0 by bytes, shorter first on a tie. */
 int tg_str_cmp(struct tg_str a, struct tg_str b);

@@ -30,9 +30,7 @@ struct tg_engine {
     struct tg_timer      rest;             /* runs while there is no exchange */
     unsigned             desks_kept;
     bool                 draining;
-    /* of the request whose head is being looked at; between on_head and
-     * on_request of one client others may come, so on_request looks again */
-    struct tg_buf        scratch;
+    struct tg_buf        scratch;          /* fields of one answer */
     struct tg_buf        spare;            /* passed on between streams */
 };
 

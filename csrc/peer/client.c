@@ -27,10 +27,9 @@ struct tg_client {
     struct tg_client *prev, *next;         /* of all in the set, or of the dead */
     struct tg_addr   from;
     enum phase       phase;
-    bool readable, fin, hup, keep_alive, chunked, is_head_request, begun, full, gone_told, wrote_any;
+    bool readable, fin, hup, keep_alive, chunked, is_head_request, begun, full, wrote_any;
     uint8_t          depth;                /* handlers of this client on the stack */
     size_t           seen;                 /* how far `in` was searched for the head's end */
-    size_t           head_bytes;           /* of `in`, once the head is whole */
     size_t           skip_bytes;           /* of a body that was answered without being read */
     struct tg_http1_body framing;
     struct tg_buf    in;                   /* head, when it came in several reads; else empty */
@@ -511,7 +510,6 @@ static void begin_body(struct tg_client *c, const struct tg_http1_head *h, struc
 
     c->phase = BODY;
     c->began_ms = tg_loop_ms(c->set->loop);
-    c->head_bytes = h->head_bytes;
     tg_http1_body_init(&c->framing, h);
     bool wants_continue = h->expects_continue && h->minor > 0;
     if (in.at != c->in.at) {

@@ -3,7 +3,7 @@
  *
  * There are as many dialects as providers; this module knows none of them by
  * name. It reads what is there, keeps what it does not know, and always
- * writes the one shape of ../docs/relay.md: our id, model and provider, role
+ * writes one shape, OpenRouter's: our id, model and provider, role
  * in every delta, finish reasons normalised with native_finish_reason beside
  * them, reasoning in `reasoning`, tool calls with gapless indices, one usage
  * chunk, [DONE]. Pure: text in, text and facts out.

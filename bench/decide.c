@@ -120,7 +120,7 @@ static void read_needs(struct bench *b, struct tg_str body, uint64_t seed)
 static void make_plan(struct bench *b)
 {
     struct tg_fault fault;
-    if (tg_plan_make(&b->plan, &b->needs, b->region, b->now_ms, &b->arena, &fault)
+    if (tg_plan_make(&b->plan, &b->needs, NULL, b->region, b->now_ms, &b->arena, &fault)
         || b->plan.kept != ENDPOINTS)
         die("no plan");
 }

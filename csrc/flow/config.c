@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "os/digest.h"
+#include "route/refuse.h"
 
 enum { ARENA_BYTES = 16 * 1024 };
 
@@ -40,6 +41,8 @@ void tg_config_drop(struct tg_config *c)
 {
     if (!c || atomic_fetch_sub(&c->references, 1) != 1)
         return;
+    for (size_t i = 0; i < c->policies_count; i++)
+        tg_policy_drop(c->policies[i]);
     if (c->catalog)
         tg_catalog_drop(c->catalog);
     tg_arena_done(&c->arena);
@@ -91,6 +94,16 @@ static tg_err make_lane(struct tg_config *c, const struct tg_provider *p, struct
     return err;
 }
 
+static tg_err find_policies_of_keys(struct tg_config *c)
+{
+    for (size_t i = 0; i < c->keys_count; i++) {
+        struct tg_key *k = &c->keys[i];
+        if (k->policy_name.len && !(k->policy = tg_config_policy(c, k->policy_name)))
+            return TG_ENOTFOUND;
+    }
+    return TG_OK;
+}
+
 tg_err tg_config_seal(struct tg_config *c)
 {
     size_t n = c->catalog->providers_count;
@@ -108,6 +121,40 @@ tg_err tg_config_seal(struct tg_config *c)
         if (err)
             return err;
     }
+    return find_policies_of_keys(c);
+}
+
+struct tg_policy *tg_config_policy(const struct tg_config *c, struct tg_str name)
+{
+    for (size_t i = 0; i < c->policies_count; i++)
+        if (tg_str_eq(c->policies[i]->name, name))
+            return c->policies[i];
+    return NULL;
+}
+
+static tg_err refuse_policy(const struct tg_config *c, struct tg_str named, struct tg_arena *arena,
+                            struct tg_fault *fault)
+{
+    struct tg_refusal no = { fault, arena };
+    struct tg_str names[TG_CONFIG_POLICIES_MAX];
+
+    for (size_t i = 0; i < c->policies_count; i++)
+        names[i] = c->policies[i]->name;
+    struct tg_str near = tg_catalog_near(names, c->policies_count, named);
+    if (near.len)
+        return tg_refuse(&no, "There is no policy '%.*s', did you mean '%.*s'?", TG_SHOWN(named),
+                         TG_SHOWN(near));
+    return tg_refuse(&no, "There is no policy '%.*s'", TG_SHOWN(named));
+}
+
+tg_err tg_config_choose(const struct tg_config *c, const struct tg_key *key, struct tg_str named,
+                        struct tg_policy **chosen, struct tg_arena *arena, struct tg_fault *fault)
+{
+    struct tg_policy *asked = named.len ? tg_config_policy(c, named) : c->policy;
+
+    if (named.len && !asked)
+        return refuse_policy(c, named, arena, fault);
+    *chosen = key && key->policy ? key->policy : asked;
     return TG_OK;
 }
 

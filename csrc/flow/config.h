@@ -12,10 +12,12 @@
 #include "flow/relay.h"
 #include "peer/upstream.h"
 #include "route/catalog.h"
+#include "route/policy.h"
 
 enum {
     TG_CONFIG_WORKERS_MAX = 64,
     TG_CONFIG_KEYS_MAX    = 100000,
+    TG_CONFIG_POLICIES_MAX = 256,
     TG_CONFIG_BODY_BYTES  = 32 << 20,      /* default of limits.body */
     TG_CONFIG_ANSWER_BYTES = 64 << 20,     /* default of limits.answer: one whole upstream body,
                                               decoded; also all bytes of one stream */
@@ -29,7 +31,8 @@ struct tg_key {
     unsigned char digest[32];              /* SHA-256 of the key's text */
     struct tg_str name;                    /* "ci", for logs */
     struct tg_str label;                   /* "sk-tg-v1-0e6...1c96" */
-    struct tg_str policy;                  /* may be empty */
+    struct tg_str policy_name;             /* may be empty */
+    struct tg_policy *policy;              /* of that name; of the snapshot */
 };
 
 /* What a request to one provider always carries; made by tg_config_seal(). */
@@ -50,6 +53,9 @@ struct tg_config {
     struct tg_lane  *lanes;                /* by tg_provider.index */
     struct tg_key   *keys;                 /* sorted by digest */
     size_t           keys_count;
+    struct tg_policy **policies;           /* a reference to each is ours */
+    size_t           policies_count;
+    struct tg_policy *policy;              /* for those who choose none; NULL: none */
     struct tg_relay_limits timeouts;
     uint64_t         body_bytes, answer_bytes, event_bytes;
     uint32_t         connections;
@@ -63,9 +69,19 @@ void tg_config_hold(struct tg_config *c);
 /* The last drop frees it and lets go of its catalogue. */
 void tg_config_drop(struct tg_config *c);
 
-/* Sort the keys, make the lanes; once, before the snapshot is used. TG_EINVAL
- * when two keys are the same. */
+/* Sort the keys, make the lanes, find the keys' policies; once, before the
+ * snapshot is used. TG_EINVAL when two keys are the same, TG_ENOTFOUND when one
+ * names a policy that there is not. */
 tg_err tg_config_seal(struct tg_config *c);
+
+/* The policy of that name; NULL. */
+struct tg_policy *tg_config_policy(const struct tg_config *c, struct tg_str name);
+
+/* The one for this request: its key's, else the one it names, else the
+ * configured default; NULL is none. TG_EINVAL when it names one that there is
+ * not, with *fault for the client. */
+tg_err tg_config_choose(const struct tg_config *c, const struct tg_key *key, struct tg_str named,
+                        struct tg_policy **chosen, struct tg_arena *arena, struct tg_fault *fault);
 
 /* The key whose text this is; NULL. Looks up the digest in constant time per
  * comparison. */

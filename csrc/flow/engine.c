@@ -15,6 +15,7 @@
 enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64, REST_MS = 1000 };
 
 struct tg_engine {
+    unsigned             index;
     struct tg_loop      *loop;
     struct tg_tls_context *tls;
     struct tg_upstreams *upstreams;
@@ -42,6 +43,11 @@ struct route {
     bool is_health;
     struct tg_str path, query;     /* behind the prefix */
 };
+
+unsigned tg_engine_index(const struct tg_engine *e)
+{
+    return e->index;
+}
 
 struct tg_loop *tg_engine_loop(struct tg_engine *e)
 {
@@ -341,6 +347,7 @@ static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const st
     x->images = n->images;
     x->max_tokens = n->max_tokens;
     x->sticky_key = p->sticky_key;
+    x->policy_failed = p->policy_failed;
     x->retry_after_ms = -1;
 }
 
@@ -375,6 +382,7 @@ static void drop_exchange(struct tg_exchange *x)
     struct tg_engine *e = x->engine;
 
     tg_engine_give_desk(e, x->desk);
+    tg_free(x->request);
     tg_buf_done(&x->body);
     tg_engine_forget(e, x);
     tg_config_drop(x->config);
@@ -394,21 +402,23 @@ static void yield_probes(struct tg_plan *p, uint64_t now_ms)
     }
 }
 
-/* There are no policies yet, so none has this name. */
-static tg_err refuse_policy(const struct tg_needs *n, struct tg_arena *arena,
-                            struct tg_fault *fault)
+/* The request as hooks see it; kept where one is asked after the decision. */
+static tg_err tell_policy(struct tg_exchange *x, const struct tg_http1_head *head,
+                          struct tg_policy_request *r)
 {
-    struct tg_buf b = { 0 };
-
-    if (!n->policy.len)
+    if (!x->policy || !x->policy->hooks)
         return TG_OK;
-    tg_buf_z(&b, "there is no policy '");
-    tg_buf_str(&b, n->policy);
-    tg_buf_z(&b, "'");
-    *fault = tg_fault_make(TG_FAULT_INVALID_REQUEST, NULL);
-    fault->message = tg_arena_copy(arena, tg_buf_view(&b));
-    tg_buf_done(&b);
-    return TG_EINVAL;
+    tg_policy_request_of(r, &x->desk->needs, head);
+    r->wall_ms = x->began_wall_ms;
+    r->id = (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN };
+    if (x->key) {
+        r->key_name = x->key->name;
+        r->key_label = x->key->label;
+    }
+    if (!(x->policy->hooks & TG_HOOKS_LATER))
+        return TG_OK;
+    x->request = tg_policy_request_copy(r);
+    return x->request ? TG_OK : TG_ENOMEM;
 }
 
 /* Read the needs and make the plan; false when the client is to be told why not. */
@@ -416,15 +426,23 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
                    struct tg_fault *fault)
 {
     struct tg_desk *d = x->desk;
-    uint64_t seed = tg_rand_u64(&x->engine->rand);
-    tg_err err = tg_needs_read(&d->needs, api, tg_buf_view(&x->body), head, x->config->catalog,
-                               (int64_t)(x->began_wall_ms / 1000), seed, &d->arena, fault);
+    struct tg_policy_request request;
+    struct tg_decision decision = {
+        .plan = &d->plan, .needs = &d->needs, .request = &request, .region = x->config->live,
+        .now_ms = x->began_ms, .arena = &d->arena, .fault = fault,
+    };
 
+    /* 53 bits: a seed that is written as a JSON number comes back as it was. */
+    x->seed = tg_rand_u64(&x->engine->rand) >> 11;
+    tg_err err = tg_needs_read(&d->needs, api, tg_buf_view(&x->body), head, x->config->catalog,
+                               (int64_t)(x->began_wall_ms / 1000), x->seed, &d->arena, fault);
     if (!err)
-        err = refuse_policy(&d->needs, &d->arena, fault);
+        err = tg_config_choose(x->config, x->key, d->needs.policy, &x->policy, &d->arena, fault);
+    if (!err)
+        err = tell_policy(x, head, &request);
     if (!err) {
         x->wants_metadata = d->needs.wants_metadata;
-        err = tg_plan_make(&d->plan, &d->needs, x->config->live, x->began_ms, &d->arena, fault);
+        err = tg_policy_decide(x->policy, x->engine->index, &decision);
     }
     if (!err)
         yield_probes(&d->plan, x->began_ms);
@@ -575,7 +593,7 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
     return true;
 }
 
-struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
+struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config,
                                 const struct tg_server_hooks *hooks, struct tg_buf *why)
 {
     struct tg_engine *e = tg_zalloc(sizeof *e);
@@ -584,6 +602,7 @@ struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
         tg_net_close(fd);
         return NULL;
     }
+    e->index = index;
     e->config = config;
     tg_config_hold(config);
     e->hooks = *hooks;

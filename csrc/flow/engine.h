@@ -10,8 +10,9 @@
 struct tg_engine;
 
 /* Serve on the listening socket `fd`, which it owns from now on. Holds
- * `config`. NULL with one line in `why`. */
-struct tg_engine *tg_engine_new(int fd, struct tg_config *config,
+ * `config`. `index` tells the engines of a process apart (policies have a state
+ * for each). NULL with one line in `why`. */
+struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config,
                                 const struct tg_server_hooks *hooks, struct tg_buf *why);
 
 /* Run until it was drained or stopped, then free it. */
@@ -25,6 +26,7 @@ void tg_engine_stop(struct tg_engine *e);
 
 /* ---- for exchanges ---- */
 
+unsigned             tg_engine_index(const struct tg_engine *e);
 struct tg_loop      *tg_engine_loop(struct tg_engine *e);
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
 /* The buffer that streams pass on to each other; may be empty. */

@@ -59,6 +59,8 @@ struct tg_exchange {
     struct tg_exchange *prev, *next;           /* of the engine */
     struct tg_exchange *flush_next, **flush_place;  /* of those to flush; place NULL: not one */
     const struct tg_key *key;
+    struct tg_policy *policy;                  /* of the configuration; NULL: none */
+    struct tg_policy_request *request;         /* ours; NULL where no hook asks for it later */
     struct tg_desk   *desk;                    /* NULL after the commit, mostly */
     struct tg_buf     body;                    /* the client's; pieces point into it */
     struct tg_relay   relay;
@@ -79,13 +81,14 @@ struct tg_exchange {
 
     /* facts that outlive the desk */
     enum tg_api       api;
-    bool              is_stream, wants_metadata;
+    bool              is_stream, wants_metadata, policy_failed;
     bool              remembers, remembers_cached;  /* a success of this attempt makes the
                                                        session stick: always, or if it cached */
     bool              forwards;                /* committed: what is translated is sent */
     bool              content_told, finish_told;    /* to the relay, of this attempt */
     bool              is_sent;                 /* this attempt's request needs its bytes no more */
     int64_t           prompt_tokens, images, max_tokens;
+    uint64_t          seed;
     uint64_t          sticky_key;
     const struct tg_endpoint *endpoint;        /* of the current attempt */
     struct tg_attempt attempts[TG_RELAY_ATTEMPTS_MAX];

@@ -642,6 +642,21 @@ static void send_error(struct tg_exchange *x, bool in_stream)
     tg_buf_done(&error);
 }
 
+/* An attempt has failed and nothing was told yet: what does the policy say? */
+static void ask_policy(struct tg_exchange *x, enum tg_outcome outcome)
+{
+    struct tg_policy_attempt a = tg_settle_attempt_facts(x);
+    struct tg_policy_error e = {
+        .status = x->attempt->status, .type = tg_outcome_rule(outcome)->name,
+        .message = tg_buf_view(&x->told.message), .retry_after_ms = x->retry_after_ms,
+    };
+    enum tg_verdict verdict = tg_policy_on_error(x->policy, tg_engine_index(x->engine), x->request,
+                                                 &a, &e, now_of(x));
+
+    tell(x, (struct tg_relay_fact){ .event = TG_EV_VERDICT, .verdict = verdict,
+                                    .retry_after_ms = x->retry_after_ms });
+}
+
 /* Perform what the relay says, in its order. */
 static void perform(struct tg_exchange *x, const struct tg_relay_todo *todo)
 {
@@ -655,6 +670,10 @@ static void perform(struct tg_exchange *x, const struct tg_relay_todo *todo)
         /* A failed attempt is closed at once; after on_fail and on_end there
          * is nothing left to close. */
         cancel_try(x);
+    }
+    if (what & TG_DO_ASK_POLICY) {
+        ask_policy(x, todo->outcome);
+        return;
     }
     if (what & TG_DO_CONNECT) {
         if (!begin_attempt(x, todo->candidate)) {
@@ -719,6 +738,7 @@ static void free_exchange(struct tg_exchange *x)
     tg_decode_free(x->decode);
     tg_sse_done(&x->sse);
     tg_told_done(&x->told);
+    tg_free(x->request);
     tg_buf_done(&x->body);
     tg_buf_done(&x->whole);
     tg_buf_done(&x->out);
@@ -746,6 +766,7 @@ void tg_pump_start(struct tg_exchange *x)
         return;
     }
     tg_relay_init(&x->relay, x->candidates, (uint16_t)n, &x->config->timeouts, x->is_stream);
+    x->relay.asks_policy = x->policy && x->policy->hooks & 1 << TG_HOOK_ON_ERROR;
     tell_event(x, TG_EV_START);
 }
 

@@ -29,8 +29,9 @@ static void enter(struct tg_relay *r, enum tg_relay_state to)
 #define TO(s) (1u << TG_RELAY_##s)
     static const unsigned allowed[] = {
         [TG_RELAY_IDLE]      = TO(TRYING) | TO(OVER),
-        [TG_RELAY_TRYING]    = TO(HEADED) | TO(TRYING) | TO(WAITING) | TO(OVER),
-        [TG_RELAY_HEADED]    = TO(STREAMING) | TO(TRYING) | TO(WAITING) | TO(OVER),
+        [TG_RELAY_TRYING]    = TO(HEADED) | TO(TRYING) | TO(DECIDING) | TO(WAITING) | TO(OVER),
+        [TG_RELAY_HEADED]    = TO(STREAMING) | TO(TRYING) | TO(DECIDING) | TO(WAITING) | TO(OVER),
+        [TG_RELAY_DECIDING]  = TO(TRYING) | TO(WAITING) | TO(OVER),
         [TG_RELAY_WAITING]   = TO(TRYING) | TO(OVER),
         [TG_RELAY_STREAMING] = TO(OVER),
         [TG_RELAY_OVER]      = 0,
@@ -53,6 +54,13 @@ static bool is_due(uint64_t at_ms, uint64_t now)
 static bool is_tried(const struct tg_relay *r, unsigned i)
 {
     return r->tried[i / 8] >> (i % 8) & 1;
+}
+
+/* Is an attempt under way? */
+static bool is_asking(const struct tg_relay *r)
+{
+    return r->state == TG_RELAY_TRYING || r->state == TG_RELAY_HEADED
+        || r->state == TG_RELAY_STREAMING;
 }
 
 /* Deadlines of an attempt end with it; the exchange's own go on. */
@@ -143,39 +151,107 @@ static void note_failure(struct tg_relay *r, enum tg_outcome outcome, int64_t re
         r->retry_after_ms = retry_after_ms;
 }
 
+static struct tg_relay_todo give_up(struct tg_relay *r, unsigned done)
+{
+    return over(r, done | (r->head_sent ? TG_DO_ERROR_EVENT : TG_DO_ERROR_REPLY));
+}
+
+/* Ask `candidate` again at that moment. */
+static struct tg_relay_todo wait_for(struct tg_relay *r, uint16_t candidate, uint64_t at_ms,
+                                     unsigned done)
+{
+    forget_attempt(r);
+    enter(r, TG_RELAY_WAITING);
+    r->repeats++;
+    r->retry_candidate = candidate;
+    r->retry_at_ms = at_ms;
+    r->retry_ready_ms = 0;
+    return (struct tg_relay_todo){ .what = done, .outcome = r->last };
+}
+
+static bool has_time_until(const struct tg_relay *r, uint64_t at_ms)
+{
+    return !r->total_by_ms || at_ms < r->total_by_ms;
+}
+
+/* Whoever of `next` has not been tried; else somebody again; else nobody. */
+static struct tg_relay_todo move_on(struct tg_relay *r, unsigned done, enum tg_next next_of,
+                                    int64_t retry_after_ms, uint64_t now)
+{
+    const struct tg_outcome_rule *rule = tg_outcome_rule(r->last);
+    uint16_t next;
+
+    note_repeat(r, rule, retry_after_ms, now);
+    if (r->attempts < TG_RELAY_ATTEMPTS_MAX && find_next(r, next_of, now, &next)) {
+        struct tg_relay_todo todo = try(r, next, now);
+        todo.what |= done;
+        todo.outcome = r->last;
+        return todo;
+    }
+    if (rule->next != TG_NEXT_NOBODY && r->retry_ready_ms && r->repeats < TG_RELAY_REPEATS_MAX &&
+        r->attempts < TG_RELAY_ATTEMPTS_MAX && has_time_until(r, r->retry_ready_ms))
+        return wait_for(r, r->retry_candidate, r->retry_ready_ms, done);
+    return give_up(r, done);
+}
+
 /* The attempt is over and failed. `done` is what is to be done about it
  * besides: RECORD, and CANCEL_UP when the provider is still there. */
 static struct tg_relay_todo attempt_failed(struct tg_relay *r, unsigned done,
                                            enum tg_outcome outcome, int64_t retry_after_ms,
                                            uint64_t now)
 {
-    const struct tg_outcome_rule *rule = tg_outcome_rule(outcome);
-    struct tg_relay_todo todo;
-    uint16_t next;
-
     note_failure(r, outcome, retry_after_ms);
     if (r->state == TG_RELAY_STREAMING)
         return over(r, done | TG_DO_ERROR_EVENT);
-
-    if (r->attempts < TG_RELAY_ATTEMPTS_MAX && find_next(r, rule->next, now, &next)) {
-        note_repeat(r, rule, retry_after_ms, now);
-        todo = try(r, next, now);
-        todo.what |= done;
-        todo.outcome = outcome;
-        return todo;
-    }
-    note_repeat(r, rule, retry_after_ms, now);
-    if (rule->next != TG_NEXT_NOBODY && r->retry_ready_ms && r->repeats < TG_RELAY_REPEATS_MAX &&
-        r->attempts < TG_RELAY_ATTEMPTS_MAX &&
-        (!r->total_by_ms || r->retry_ready_ms < r->total_by_ms)) {
+    if (r->asks_policy) {
         forget_attempt(r);
-        enter(r, TG_RELAY_WAITING);
-        r->repeats++;
-        r->retry_at_ms = r->retry_ready_ms;
-        r->retry_ready_ms = 0;
-        return (struct tg_relay_todo){ .what = done, .outcome = outcome };
+        enter(r, TG_RELAY_DECIDING);
+        return (struct tg_relay_todo){ .what = done | TG_DO_ASK_POLICY, .outcome = outcome };
     }
-    return over(r, done | (r->head_sent ? TG_DO_ERROR_EVENT : TG_DO_ERROR_REPLY));
+    return move_on(r, done, tg_outcome_rule(outcome)->next, retry_after_ms, now);
+}
+
+/* The same endpoint, as the policy wishes: after a little while, and not before
+ * the time that the provider asked for. */
+static struct tg_relay_todo retry(struct tg_relay *r, int64_t retry_after_ms, uint64_t now)
+{
+    uint64_t wait = TG_RELAY_POLICY_WAIT_MS;
+
+    for (unsigned i = 1; i < r->attempts && wait < TG_RELAY_POLICY_WAIT_MAX_MS; i++)
+        wait *= 2;
+    if (wait > TG_RELAY_POLICY_WAIT_MAX_MS)
+        wait = TG_RELAY_POLICY_WAIT_MAX_MS;
+    if (retry_after_ms > 0 && (uint64_t)retry_after_ms > wait)
+        wait = (uint64_t)retry_after_ms;
+    if (!has_time_until(r, now + wait))
+        return give_up(r, 0);
+    return wait_for(r, r->current, now + wait, 0);
+}
+
+static struct tg_relay_todo on_verdict(struct tg_relay *r, const struct tg_relay_fact *f)
+{
+    enum tg_next next = tg_outcome_rule(r->last)->next;
+    uint16_t other;
+
+    if (r->state != TG_RELAY_DECIDING)
+        return (struct tg_relay_todo){ 0 };
+    switch (f->verdict) {
+    case TG_VERDICT_NONE:
+        break;
+    case TG_VERDICT_NEXT:
+        next = TG_NEXT_ENDPOINT;
+        break;
+    case TG_VERDICT_RETRY:
+        if (r->attempts < TG_RELAY_POLICY_ATTEMPTS)
+            return retry(r, f->retry_after_ms, f->now_ms);
+        if (!find_next(r, TG_NEXT_ENDPOINT, f->now_ms, &other))
+            return give_up(r, 0);
+        next = TG_NEXT_ENDPOINT;
+        break;
+    case TG_VERDICT_STOP:
+        return give_up(r, 0);
+    }
+    return move_on(r, 0, next, f->retry_after_ms, f->now_ms);
 }
 
 static struct tg_relay_todo timed_out(struct tg_relay *r, enum tg_outcome outcome, uint64_t now)
@@ -258,14 +334,14 @@ static struct tg_relay_todo on_up_done(struct tg_relay *r, unsigned done)
 
 static struct tg_relay_todo on_down_gone(struct tg_relay *r)
 {
-    bool asks = r->state != TG_RELAY_WAITING && r->state != TG_RELAY_IDLE;
+    bool asks = is_asking(r);
     r->last = TG_OUT_CLIENT_GONE;
     return over(r, asks ? TG_DO_CANCEL_UP | TG_DO_RECORD : 0);
 }
 
 static struct tg_relay_todo on_total_timeout(struct tg_relay *r)
 {
-    bool asks = r->state != TG_RELAY_WAITING;
+    bool asks = is_asking(r);
 
     if (asks) {
         note_failure(r, TG_OUT_TOTAL_TIMEOUT, -1);
@@ -335,6 +411,7 @@ static struct tg_relay_todo hear(struct tg_relay *r, const struct tg_relay_fact 
     case TG_EV_UP_DONE:      return on_up_done(r, 0);
     case TG_EV_UP_FAIL:      return attempt_failed(r, TG_DO_RECORD, f->outcome, f->retry_after_ms,
                                                    f->now_ms);
+    case TG_EV_VERDICT:      return on_verdict(r, f);
     case TG_EV_TICK:         return on_tick(r, f->now_ms);
     case TG_EV_DOWN_FULL:    return on_down_full(r);
     case TG_EV_DOWN_DRAINED: return on_down_drained(r, f->now_ms);
@@ -372,7 +449,7 @@ struct tg_relay_todo tg_relay_on(struct tg_relay *r, const struct tg_relay_fact 
 
     if (r->state == TG_RELAY_OVER)
         return todo;
-    if (r->state != TG_RELAY_WAITING || !is_about_upstream(fact->event))
+    if (r->state == TG_RELAY_IDLE || is_asking(r) || !is_about_upstream(fact->event))
         todo = hear(r, fact);
     todo.wake_at_ms = next_deadline(r);
     return todo;
@@ -380,7 +457,8 @@ struct tg_relay_todo tg_relay_on(struct tg_relay *r, const struct tg_relay_fact 
 
 const char *tg_relay_state_name(enum tg_relay_state s)
 {
-    static const char *const names[] = { "idle", "trying", "headed", "waiting", "streaming", "over" };
+    static const char *const names[] = { "idle", "trying", "headed", "deciding", "waiting",
+                                          "streaming", "over" };
     return (unsigned)s < sizeof names / sizeof *names ? names[s] : "?";
 }
 
@@ -388,7 +466,7 @@ const char *tg_relay_event_name(enum tg_relay_event e)
 {
     static const char *const names[] = {
         "start", "up_connected", "up_head", "up_bytes", "up_content", "up_finish", "up_done",
-        "up_fail", "tick", "down_full", "down_drained", "down_gone",
+        "up_fail", "verdict", "tick", "down_full", "down_drained", "down_gone",
     };
     return (unsigned)e < sizeof names / sizeof *names ? names[e] : "?";
 }

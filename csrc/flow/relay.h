@@ -13,6 +13,9 @@
  *                          |                                       OVER
  *                          +-- nobody left, or no time: error reply, then OVER
  *
+ * Where a policy has a say (`asks_policy`), a failure before STREAMING first
+ * leads to DECIDING: the pump asks (ASK_POLICY) and comes back with VERDICT.
+ *
  * The line to remember: before STREAMING a failure is invisible and is tried
  * elsewhere; after it, it can only be told. Independent of the state, `head_sent`
  * says whether the client has its 200 already: a stream that waits long gets
@@ -26,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "flow/outcome.h"
+#include "route/policy.h"
 
 enum {
     TG_RELAY_CANDIDATES_MAX = 256,     /* of a plan that are walked */
@@ -33,7 +37,10 @@ enum {
     TG_RELAY_REPEATS_MAX    = 2,       /* second tries of a request, when nobody else is left */
     TG_RELAY_KEEPALIVE_MS   = 2500,    /* a silent stream's first comment, then each */
     TG_RELAY_LINGER_MS      = 2000,    /* after the finish reason, for usage and [DONE] */
-    TG_RELAY_WAIT_MAX_MS    = 3000     /* longest Retry-After that is waited for */
+    TG_RELAY_WAIT_MAX_MS    = 3000,    /* longest Retry-After that is waited for */
+    TG_RELAY_POLICY_ATTEMPTS = 12,     /* after so many a policy's "retry" means "next" */
+    TG_RELAY_POLICY_WAIT_MS = 100,     /* before such a retry; doubled each time ... */
+    TG_RELAY_POLICY_WAIT_MAX_MS = 1000 /* ... up to this, or to what a Retry-After asks for */
 };
 
 struct tg_relay_limits {               /* milliseconds; 0: no such limit */
@@ -48,8 +55,8 @@ struct tg_relay_candidate {
 };
 
 enum tg_relay_state {
-    TG_RELAY_IDLE, TG_RELAY_TRYING, TG_RELAY_HEADED, TG_RELAY_WAITING, TG_RELAY_STREAMING,
-    TG_RELAY_OVER
+    TG_RELAY_IDLE, TG_RELAY_TRYING, TG_RELAY_HEADED, TG_RELAY_DECIDING, TG_RELAY_WAITING,
+    TG_RELAY_STREAMING, TG_RELAY_OVER
 };
 
 enum tg_relay_event {
@@ -62,6 +69,7 @@ enum tg_relay_event {
     TG_EV_UP_FINISH,           /* a finish reason came: only usage and the terminal may follow */
     TG_EV_UP_DONE,             /* the answer is whole */
     TG_EV_UP_FAIL,             /* the attempt failed: `outcome`, `retry_after_ms` */
+    TG_EV_VERDICT,             /* the policy was asked: `verdict`, `retry_after_ms` */
     TG_EV_TICK,                /* wake_at_ms has come */
     TG_EV_DOWN_FULL,           /* the client is slower than the upstream */
     TG_EV_DOWN_DRAINED,
@@ -72,24 +80,26 @@ struct tg_relay_fact {
     enum tg_relay_event event;
     uint64_t            now_ms;
     enum tg_outcome     outcome;           /* UP_FAIL */
-    int64_t             retry_after_ms;    /* UP_FAIL: what the provider asked; -1 nothing */
+    int64_t             retry_after_ms;    /* UP_FAIL, VERDICT: what the provider asked; -1 nothing */
+    enum tg_verdict     verdict;           /* VERDICT */
 };
 
 /* Things to do, performed in this order when several come back at once. */
 enum {
     TG_DO_RECORD      = 1 << 0,    /* note how the attempt ended: `outcome` */
     TG_DO_CANCEL_UP   = 1 << 1,
-    TG_DO_CONNECT     = 1 << 2,    /* begin an attempt at `candidate` */
-    TG_DO_SEND_HEAD   = 1 << 3,    /* the client's 200 */
-    TG_DO_KEEPALIVE   = 1 << 4,    /* ": OPENROUTER PROCESSING" */
-    TG_DO_FORWARD     = 1 << 5,    /* what has been translated goes to the client, now and
+    TG_DO_ASK_POLICY  = 1 << 2,    /* then say VERDICT; nothing follows but that */
+    TG_DO_CONNECT     = 1 << 3,    /* begin an attempt at `candidate` */
+    TG_DO_SEND_HEAD   = 1 << 4,    /* the client's 200 */
+    TG_DO_KEEPALIVE   = 1 << 5,    /* ": OPENROUTER PROCESSING" */
+    TG_DO_FORWARD     = 1 << 6,    /* what has been translated goes to the client, now and
                                       from now on */
-    TG_DO_ENDING      = 1 << 6,    /* the good end: finish, usage, [DONE]; or the whole answer */
-    TG_DO_ERROR_REPLY = 1 << 7,    /* a whole HTTP error response */
-    TG_DO_ERROR_EVENT = 1 << 8,    /* an error inside a running stream */
-    TG_DO_PAUSE_UP    = 1 << 9,
-    TG_DO_RESUME_UP   = 1 << 10,
-    TG_DO_FINISH      = 1 << 11    /* settle, log, free; always last, exactly once */
+    TG_DO_ENDING      = 1 << 7,    /* the good end: finish, usage, [DONE]; or the whole answer */
+    TG_DO_ERROR_REPLY = 1 << 8,    /* a whole HTTP error response */
+    TG_DO_ERROR_EVENT = 1 << 9,    /* an error inside a running stream */
+    TG_DO_PAUSE_UP    = 1 << 10,
+    TG_DO_RESUME_UP   = 1 << 11,
+    TG_DO_FINISH      = 1 << 12    /* settle, log, free; always last, exactly once */
 };
 
 struct tg_relay_todo {
@@ -108,6 +118,7 @@ struct tg_relay {
     const struct tg_relay_candidate *candidates;   /* borrowed from the exchange */
     uint16_t count, current, attempts, repeats;
     bool     wants_stream, head_sent, paused;
+    bool     asks_policy;              /* set by the pump before START */
     uint64_t total_by_ms, connect_by_ms, first_byte_by_ms, first_token_by_ms, idle_by_ms,
              linger_by_ms, keepalive_at_ms, retry_at_ms;
     uint16_t retry_candidate;          /* who can be asked again first ... */

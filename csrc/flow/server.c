@@ -56,7 +56,7 @@ static bool add_worker(struct tg_server *s, struct tg_config *config,
                             : ": the address is not ours, or the port needs more rights");
         return false;
     }
-    s->workers[s->count].engine = tg_engine_new(fd, config, hooks, why);
+    s->workers[s->count].engine = tg_engine_new(fd, s->count, config, hooks, why);
     if (!s->workers[s->count].engine)
         return false;
     s->count++;

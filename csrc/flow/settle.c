@@ -124,6 +124,13 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
         tg_log_own(&l, "model", x->endpoint->model->id);
         tg_log_own(&l, "provider", x->endpoint->tag);
     }
+    if (x->policy) {
+        tg_log_own(&l, "policy", x->policy->name);
+        if (x->policy_failed)
+            tg_log_bool(&l, "policy_failed", true);
+        if (x->policy->hooks)
+            tg_log_int(&l, "seed", (int64_t)x->seed);
+    }
     tg_log_bool(&l, "stream", x->is_stream);
     tg_log_own(&l, "outcome", tg_str_of(tg_outcome_rule(x->relay.last)->name));
     tg_log_int(&l, "status", x->status);
@@ -147,6 +154,26 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
     tg_log_close(&l);
 }
 
+struct tg_policy_attempt tg_settle_attempt_facts(const struct tg_exchange *x)
+{
+    return (struct tg_policy_attempt){ .number = x->relay.attempts, .endpoint = x->endpoint,
+                                       .elapsed_ms = x->attempt->total_ms };
+}
+
+static void tell_policy(const struct tg_exchange *x, uint64_t now_ms)
+{
+    const struct tg_usage *u = &tg_answer_facts(x->answer)->usage;
+    struct tg_policy_attempt a = tg_settle_attempt_facts(x);
+    struct tg_policy_response r = {
+        .status = x->status, .stream = x->is_stream, .ttft_ms = x->attempt->ttft_ms,
+        .total_ms = (int64_t)(now_ms - x->began_ms), .prompt_tokens = u->prompt,
+        .completion_tokens = u->completion, .cached_tokens = u->cached,
+        .cost_nano = x->cost.total,
+    };
+
+    tg_policy_on_response(x->policy, tg_engine_index(x->engine), x->request, &a, &r, now_ms);
+}
+
 static void remember_session(const struct tg_exchange *x, uint64_t now_ms)
 {
     const struct tg_usage *u = &tg_answer_facts(x->answer)->usage;
@@ -158,7 +185,9 @@ static void remember_session(const struct tg_exchange *x, uint64_t now_ms)
 
 void tg_settle_exchange(struct tg_exchange *x, uint64_t now_ms)
 {
-    if (x->relay.last == TG_OUT_OK)
+    if (x->relay.last == TG_OUT_OK) {
         remember_session(x, now_ms);
+        tell_policy(x, now_ms);
+    }
     log_request(x, now_ms);
 }

@@ -9,6 +9,9 @@
  * attempts. */
 void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t now_ms);
 
+/* The attempt that has just been settled, as a policy's hooks are told. */
+struct tg_policy_attempt tg_settle_attempt_facts(const struct tg_exchange *x);
+
 /* The answer is whole: complete its usage (estimated where the provider said
  * nothing true), price it into x->cost. Before the ending is written. */
 void tg_settle_price(struct tg_exchange *x);

@@ -6,6 +6,7 @@
 
 #include "os/digest.h"
 #include "lua/l_catalog.h"
+#include "lua/l_policy.h"
 
 #define TYPE "tidegate.core.config"
 
@@ -42,7 +43,7 @@ static void read_keys(lua_State *L, struct tg_config *c)
             luaL_error(L, "keys: no SHA-256 from OpenSSL");
         c->keys[i].name   = keep(L, c, tgl_field_str(L, t, "name"));
         c->keys[i].label  = keep(L, c, tgl_field_str(L, t, "label"));
-        c->keys[i].policy = keep(L, c, tgl_field_str(L, t, "policy"));
+        c->keys[i].policy_name = keep(L, c, tgl_field_str(L, t, "policy"));
         lua_pop(L, 1);
     }
     c->keys_count = n;
@@ -57,6 +58,30 @@ static void read_timeouts(lua_State *L, struct tg_relay_limits *l)
     l->first_token_ms = (uint32_t)tgl_field_number(L, t, "first_token_ms", l->first_token_ms);
     l->idle_ms        = (uint32_t)tgl_field_number(L, t, "idle_ms", l->idle_ms);
     l->total_ms       = (uint32_t)tgl_field_number(L, t, "total_ms", l->total_ms);
+}
+
+/* Read the list of policies on top, and make them work for this catalogue.
+ * A failure's words are left in `why`. */
+static tg_err read_policies(lua_State *L, struct tg_config *c, struct tg_buf *why)
+{
+    int list = lua_gettop(L);
+    size_t n = lua_rawlen(L, list);
+    if (n > TG_CONFIG_POLICIES_MAX)
+        luaL_error(L, "policies: more than %d", TG_CONFIG_POLICIES_MAX);
+    c->policies = tg_arena_get(&c->arena, n * sizeof *c->policies + 1);
+    if (!c->policies)
+        return TG_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, list, (int)i + 1);
+        struct tg_policy *p = tgl_check_policy(L, lua_gettop(L));
+        tg_err err = tgl_policy_open(p, c->catalog, c->workers, why);
+        if (err)
+            return err;
+        tg_policy_hold(p);
+        c->policies[c->policies_count++] = p;
+        lua_pop(L, 1);
+    }
+    return TG_OK;
 }
 
 static void read_settings(lua_State *L, int t, struct tg_config *c)
@@ -95,9 +120,20 @@ static int l_new(lua_State *L)
     c->catalog = catalog;
     c->live = tgl_live(catalog->endpoints_count);
     read_settings(L, 1, c);
-    tg_err err = tg_config_seal(c);
+    struct tg_buf *why = tgl_buf(L);
+    tg_err err = TG_OK;
+    lua_getfield(L, 1, "policies");
+    if (lua_istable(L, -1))
+        err = read_policies(L, c, why);
     if (err)
-        return tgl_fail_words(L, err, TG_STR("two keys have the same text"));
+        return tgl_fail_words(L, err, why->len ? tg_buf_view(why) : tg_str_of(tg_err_text(err)));
+    c->policy = tg_config_policy(c, tgl_field_str(L, 1, "policy"));
+    err = tg_config_seal(c);
+    if (err)
+        return tgl_fail_words(L, err, err == TG_ENOTFOUND
+                                      ? TG_STR("a key names a policy that there is not")
+                                      : TG_STR("two keys have the same text"));
+    lua_settop(L, 3);
     return 1;
 }
 

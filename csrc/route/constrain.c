@@ -22,6 +22,9 @@ struct asks {
     uint32_t hard_params;                  /* require_parameters */
 };
 
+/* Where it was not the request that said so. */
+#define BY_POLICY "by the routing policy"
+
 static const uint8_t CAPPED[5] = { TG_PRICE_PROMPT, TG_PRICE_COMPLETION, TG_PRICE_REQUEST,
                                    TG_PRICE_IMAGE, TG_PRICE_AUDIO };
 
@@ -85,13 +88,17 @@ static bool admits_tier(const struct asks *a, const struct tg_target *t,
                         const struct tg_endpoint *e)
 {
     const struct tg_wishes *w = a->wishes;
-    if (is_among(e, w->only, w->only_count) || is_among(e, w->order, w->order_count))
+    const struct tg_wishes *d = a->needs->data;
+    if (is_among(e, w->only, w->only_count) || is_among(e, w->order, w->order_count)
+        || (d && is_among(e, d->only, d->only_count)))
         return true;
     if (is_priority(e) ? a->wants_priority : a->wants_flex)
         return true;
     if (a->refuses_suffix_tiers)
         return false;
-    return is_priority(e) ? t->admits_priority : t->admits_flex;
+    if (is_priority(e))
+        return t->admits_priority || a->needs->admits_priority;
+    return t->admits_flex || a->needs->admits_flex;
 }
 
 static bool is_too_dear(const struct tg_wishes *w, const struct tg_price_set *prices)
@@ -134,7 +141,19 @@ static bool lacks_tool_choice(const struct asks *a, const struct tg_endpoint *e)
     return !(e->tool_choices & choice) || !supports(e, TG_PARAM_BIT(TOOL_CHOICE));
 }
 
-static enum tg_drop refusal(const struct asks *a, const struct tg_candidate *c)
+/* The lists of a request, or of a policy. */
+static enum tg_drop not_listed(const struct tg_wishes *w, const struct tg_endpoint *e)
+{
+    if (w->has_only && !is_among(e, w->only, w->only_count))
+        return TG_DROP_ONLY;
+    if (is_among(e, w->ignore, w->ignore_count))
+        return TG_DROP_IGNORE;
+    if (w->quantizations && !(w->quantizations & 1u << e->quantization))
+        return TG_DROP_QUANTIZATION;
+    return TG_DROP_NONE;
+}
+
+static enum tg_drop refusal(const struct asks *a, struct tg_candidate *c)
 {
     const struct tg_endpoint *e = c->endpoint;
     const struct tg_needs *n = a->needs;
@@ -152,12 +171,13 @@ static enum tg_drop refusal(const struct asks *a, const struct tg_candidate *c)
         return TG_DROP_ZDR;
     if (w->distillable && !e->distillable)
         return TG_DROP_DISTILLABLE;
-    if (w->has_only && !is_among(e, w->only, w->only_count))
-        return TG_DROP_ONLY;
-    if (is_among(e, w->ignore, w->ignore_count))
-        return TG_DROP_IGNORE;
-    if (w->quantizations && !(w->quantizations & 1u << e->quantization))
-        return TG_DROP_QUANTIZATION;
+    enum tg_drop drop = not_listed(w, e);
+    if (drop)
+        return drop;
+    if (n->data && (drop = not_listed(n->data, e))) {
+        c->detail = TG_STR(BY_POLICY);
+        return drop;
+    }
     if (a->has_prices && is_too_dear(w, &c->prices))
         return TG_DROP_MAX_PRICE;
     if (overflows(a, e))
@@ -394,7 +414,9 @@ static void say_price(struct tg_buf *b, const struct tg_plan *p)
         least = of;
         lowest = price;
     }
-    tg_buf_z(b, "No endpoints found matching your request's provider.max_price.");
+    tg_buf_z(b, p->needs->data ? "No endpoints found matching the max_price of your request or of the "
+                                 "gateway's routing policy."
+                               : "No endpoints found matching your request's provider.max_price.");
     if (!least)
         return;
     tg_buf_z(b, " The cheapest that fits otherwise costs ");
@@ -465,8 +487,19 @@ static void say_none(struct tg_buf *b, const struct tg_plan *p)
     tg_buf_char(b, '.');
 }
 
+/* Was it the policy's lists alone that left nobody? */
+static bool is_policys(const struct tg_plan *p, enum tg_drop last)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->all[i].drop == last && !tg_str_is(p->all[i].detail, BY_POLICY))
+            return false;
+    return p->count && p->needs->data;
+}
+
 static void say(struct tg_buf *b, const struct tg_plan *p, enum tg_drop last)
 {
+    if (is_policys(p, last))
+        last = TG_DROP_POLICY;
     switch (last) {
     case TG_DROP_NONE: case TG_DROP_DISABLED: case TG_DROP_TIER: case TG_DROPS:
         say_none(b, p);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "route/policy.h"
+
 /* ---- words both tellings use ---- */
 
 static struct tg_str provider_name(const struct tg_endpoint *e)
@@ -196,23 +198,27 @@ static void put_floor(struct tg_buf *out, const struct tg_wishes *w)
 /* ---- metadata: our own part ---- */
 
 /* To nine digits: the last ones of a double are rounding. */
-static void put_score(struct tg_buf *out, double score)
+static void put_score(struct tg_buf *out, const char *name, double score)
 {
-    tg_json_put_name(out, "score");
+    tg_json_put_name(out, name);
     if (isfinite(score))
         tg_buf_printf(out, "%.9g", score);
     else
         tg_buf_z(out, "null");
 }
 
-static void put_candidate(struct tg_buf *out, const struct tg_candidate *c)
+static void put_candidate(struct tg_buf *out, const struct tg_plan *p, const struct tg_candidate *c)
 {
     tg_json_put_comma(out);
     tg_buf_char(out, '{');
     put_text(out, "endpoint", c->endpoint->tag);
     put_provider_and_model(out, c->endpoint);
     put_text(out, "place", tg_str_of(tg_place_name(c->place)));
-    put_score(out, c->score);
+    put_score(out, "score", c->score);
+    if (p->ran & 1 << TG_HOOK_SCORE)
+        put_score(out, "base", c->base);
+    if (p->ran & 1 << TG_HOOK_ORDER)
+        put_int(out, "was", c->was + 1);
     if (c->is_probe)
         put_bool(out, "probe", true);
     tg_buf_char(out, '}');
@@ -263,16 +269,36 @@ static void put_attempt(struct tg_buf *out, const struct tg_plan *p, const struc
     tg_buf_char(out, '}');
 }
 
+static void put_policy(struct tg_buf *out, const struct tg_plan *p)
+{
+    tg_json_put_name(out, "policy");
+    tg_buf_char(out, '{');
+    put_text(out, "name", p->policy->name);
+    put_bool(out, "failed", p->policy_failed);
+    tg_json_put_name(out, "hooks");
+    tg_buf_char(out, '[');
+    for (int i = 0; i < TG_HOOKS; i++) {
+        if (!(p->ran & 1u << i))
+            continue;
+        tg_json_put_comma(out);
+        tg_json_put_text(out, tg_str_of(tg_hook_name((enum tg_hook)i)));
+    }
+    tg_buf_z(out, "]}");
+    put_int(out, "seed", (int64_t)p->needs->seed);
+}
+
 static void put_tidegate(struct tg_buf *out, const struct tg_plan *p,
                          const struct tg_attempt *attempts, size_t count)
 {
     tg_json_put_name(out, "tidegate");
     tg_buf_char(out, '{');
     put_bool(out, "sticky", p->is_sticky);
+    if (p->policy)
+        put_policy(out, p);
     tg_json_put_name(out, "candidates");
     tg_buf_char(out, '[');
     for (size_t i = 0; i < listed(p->kept); i++)
-        put_candidate(out, &p->all[i]);
+        put_candidate(out, p, &p->all[i]);
     tg_buf_char(out, ']');
     tg_json_put_name(out, "dropped");
     tg_buf_char(out, '[');
@@ -358,15 +384,36 @@ static void fill_quantiles(char cell[CELL_MAX], struct tg_window *w, bool lower_
         snprintf(cell, CELL_MAX, "%.3g/%.3g", q.p50 / unit, q.p90 / unit);
 }
 
-static void fill_row(struct row *r, const struct tg_candidate *c, size_t number, uint64_t now_ms)
+/* What a policy made of it stands beside what it was before. */
+static void fill_place(char cell[CELL_MAX], const struct tg_plan *p, size_t i)
 {
+    const struct tg_candidate *c = &p->all[i];
+    const char *probe = c->is_probe ? " (probe)" : "";
+
+    if (p->ran & 1 << TG_HOOK_ORDER && c->was != i)
+        snprintf(cell, CELL_MAX, "%s%s, was %d", tg_place_name(c->place), probe, c->was + 1);
+    else
+        snprintf(cell, CELL_MAX, "%s%s", tg_place_name(c->place), probe);
+}
+
+static void fill_score(char cell[CELL_MAX], const struct tg_plan *p, const struct tg_candidate *c)
+{
+    if (p->ran & 1 << TG_HOOK_SCORE && c->score != c->base)
+        snprintf(cell, CELL_MAX, "%.4g -> %.4g", c->base, c->score);
+    else
+        snprintf(cell, CELL_MAX, "%.4g", c->score);
+}
+
+static void fill_row(struct row *r, const struct tg_plan *p, size_t i, uint64_t now_ms)
+{
+    const struct tg_candidate *c = &p->all[i];
     struct tg_live *l = c->endpoint->live;
 
-    snprintf(r->cell[0], CELL_MAX, "%zu", number);
+    snprintf(r->cell[0], CELL_MAX, "%zu", i + 1);
     fill_endpoint(r->cell[1], c->endpoint);
     fill(r->cell[2], c->endpoint->model->id);
-    snprintf(r->cell[3], CELL_MAX, "%s%s", tg_place_name(c->place), c->is_probe ? " (probe)" : "");
-    snprintf(r->cell[4], CELL_MAX, "%.4g", c->score);
+    fill_place(r->cell[3], p, i);
+    fill_score(r->cell[4], p, c);
     fill_prices(r->cell[5], &c->prices);
     snprintf(r->cell[6], CELL_MAX, "-");
     snprintf(r->cell[7], CELL_MAX, "-");
@@ -399,12 +446,12 @@ static void put_kept(struct tg_buf *out, const struct tg_plan *p, uint64_t now_m
         fill(headings.cell[i], tg_str_of(HEADINGS[i]));
     widen(width, &headings);
     for (size_t i = 0; i < listed(p->kept); i++) {
-        fill_row(&row, &p->all[i], i + 1, now_ms);
+        fill_row(&row, p, i, now_ms);
         widen(width, &row);
     }
     put_row(out, &headings, width);
     for (size_t i = 0; i < listed(p->kept); i++) {
-        fill_row(&row, &p->all[i], i + 1, now_ms);
+        fill_row(&row, p, i, now_ms);
         put_row(out, &row, width);
     }
 }
@@ -445,6 +492,29 @@ static void put_dropped(struct tg_buf *out, const struct tg_plan *p)
     }
 }
 
+static void put_policy_line(struct tg_buf *out, const struct tg_plan *p)
+{
+    const struct tg_policy *policy = p->policy;
+    const char *between = ": ";
+
+    tg_buf_z(out, "policy ");
+    tg_buf_str(out, policy->name);
+    tg_buf_z(out, " (");
+    tg_buf_str(out, policy->file);
+    tg_buf_char(out, ')');
+    if (policy->has_data) {
+        tg_buf_printf(out, "%sdata", between);
+        between = ", ";
+    }
+    for (int i = 0; i < TG_HOOKS; i++) {
+        if (!(p->ran & 1u << i))
+            continue;
+        tg_buf_printf(out, "%s%s", between, tg_hook_name((enum tg_hook)i));
+        between = ", ";
+    }
+    tg_buf_z(out, p->policy_failed ? "; it failed, and this is the order without its hooks\n" : "\n");
+}
+
 tg_err tg_explain_text(struct tg_buf *out, const struct tg_plan *p, uint64_t now_ms)
 {
     const struct tg_needs *n = p->needs;
@@ -456,6 +526,8 @@ tg_err tg_explain_text(struct tg_buf *out, const struct tg_plan *p, uint64_t now
     }
     tg_buf_printf(out, ": %zu to try, %zu left out; about %" PRId64 " prompt tokens%s\n", p->kept,
                   dropped, n->prompt_tokens, p->is_sticky ? "; a session's endpoint is first" : "");
+    if (p->policy)
+        put_policy_line(out, p);
     if (p->kept)
         put_kept(out, p, now_ms);
     if (dropped)

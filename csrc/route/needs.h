@@ -69,7 +69,9 @@ struct tg_needs {
 
     struct tg_target targets[TG_NEEDS_MODELS_MAX];
     size_t        targets_count;
-    struct tg_wishes wishes;
+    struct tg_wishes wishes;               /* a policy's limits are worked in: route/policy.h */
+    const struct tg_wishes *data;          /* what the policy in force says; NULL: nothing */
+    bool          admits_priority, admits_flex;    /* the same policy */
 
     bool          stream;
     bool          usage_is_asked;          /* stream_options.include_usage is true already */

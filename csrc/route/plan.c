@@ -3,7 +3,11 @@
 #include <assert.h>
 
 #include "route/constrain.h"
+#include "route/policy.h"
 #include "route/rank.h"
+
+enum { PUT = 1 << 15 };            /* in tg_candidate.was, for a moment */
+_Static_assert((int)TG_PLAN_CANDIDATES_MAX <= (int)PUT, "a place and a mark fit into 16 bits");
 
 static const struct {
     const char *name, *sentence;
@@ -35,6 +39,7 @@ static const char *const PLACES[] = {
     [TG_PLACE_ORDER]    = "order",
     [TG_PLACE_SORTED]   = "sorted",
     [TG_PLACE_FALLBACK] = "fallback",
+    [TG_PLACE_POLICY]   = "policy",
     [TG_PLACE_DEMOTED]  = "demoted",
     [TG_PLACE_OUTAGE]   = "outage",
     [TG_PLACE_HELD]     = "held",
@@ -103,15 +108,72 @@ void tg_plan_sweep(struct tg_plan *p)
     tg_plan_reorder(p, from, p->count);
 }
 
-tg_err tg_plan_make(struct tg_plan *p, const struct tg_needs *n, struct tg_live_region *region,
-                    uint64_t now_ms, struct tg_arena *arena, struct tg_fault *fault)
+void tg_plan_put_first(struct tg_plan *p, const uint16_t *places, size_t count)
 {
+    uint16_t from[TG_PLAN_CANDIDATES_MAX];
+    size_t n = count;
+
+    for (size_t i = 0; i < p->kept; i++)
+        p->all[i].was = (uint16_t)i;
+    for (size_t i = 0; i < count; i++) {
+        from[i] = places[i];
+        p->all[places[i]].place = TG_PLACE_POLICY;
+        p->all[places[i]].was |= PUT;
+    }
+    for (size_t i = 0; i < p->kept; i++) {
+        if (!(p->all[i].was & PUT))
+            from[n++] = (uint16_t)i;
+        p->all[i].was &= PUT - 1;
+    }
+    tg_plan_reorder(p, from, p->kept);
+    p->is_sticky = false;
+}
+
+/* ---- all of it ---- */
+
+static tg_err run(struct tg_plan *p, enum tg_hook hook, tg_err (*fn)(void *, struct tg_plan *),
+                  void *arg)
+{
+    if (!fn || !p->kept)
+        return TG_OK;
+    p->ran |= 1u << hook;
+    return fn(arg, p);
+}
+
+static tg_err filter(struct tg_plan *p, const struct tg_plan_hooks *hooks)
+{
+    tg_err err = run(p, TG_HOOK_FILTER, hooks->filter, hooks->arg);
+    tg_plan_sweep(p);
+    return err;
+}
+
+static tg_err score(struct tg_plan *p, const struct tg_plan_hooks *hooks)
+{
+    tg_err err = run(p, TG_HOOK_SCORE, hooks->score, hooks->arg);
+    return err || !hooks->score ? err : tg_rank_by_score(p);
+}
+
+tg_err tg_plan_make(struct tg_plan *p, const struct tg_needs *n, const struct tg_plan_hooks *hooks,
+                    struct tg_live_region *region, uint64_t now_ms, struct tg_arena *arena,
+                    struct tg_fault *fault)
+{
+    static const struct tg_plan_hooks none;
+
+    hooks = hooks ? hooks : &none;
     tg_plan_begin(p, n);
     tg_err err = tg_constrain(p, arena);
+    if (!err && hooks->filter)
+        err = filter(p, hooks);
     if (!err && p->kept)
         err = tg_rank(p, region, now_ms);
+    if (!err)
+        err = score(p, hooks);
+    if (!err)
+        err = run(p, TG_HOOK_ORDER, hooks->order, hooks->arg);
     if (err)
         return err;
+    if (n->wishes.no_fallbacks)
+        tg_rank_drop_fallbacks(p);
     if (p->kept)
         return TG_OK;
     tg_constrain_fault(p, arena, fault);

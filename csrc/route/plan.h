@@ -36,6 +36,7 @@ const char *tg_drop_sentence(enum tg_drop drop);    /* "costs more than max_pric
 enum tg_place {
     TG_PLACE_DRAWN,            /* by the default's weighted draw */
     TG_PLACE_STICKY, TG_PLACE_ORDER, TG_PLACE_SORTED, TG_PLACE_FALLBACK,
+    TG_PLACE_POLICY,           /* a policy's `order` put it there, whatever is known of it */
     TG_PLACE_DEMOTED,          /* misses a preferred_* threshold, or breaks tool calls */
     TG_PLACE_OUTAGE,           /* failed lately */
     TG_PLACE_HELD,             /* 429 hold, or at its learned cap */
@@ -51,6 +52,8 @@ struct tg_candidate {
     bool          is_probe;                /* not known to work: ask tg_health_take_probe() before
                                               sending; pass it over on a no while others are left */
     struct tg_str detail;                  /* a policy's words about the drop, may be empty */
+    uint16_t      was;                     /* its place in the order before a policy's `order` */
+    double        base;                    /* the score before a policy's `score` */
     double        score;                   /* lower is tried first, within its model, place and
                                               word of `order`: $ per million tokens; sorted by
                                               latency, s to the first token; by throughput, ms per
@@ -66,19 +69,28 @@ struct tg_plan {
     uint64_t      sticky_key;              /* where to remember success; 0 nowhere: see
                                               tg_rank_remembers() */
     const char   *strategy;                /* "direct", "fallback": metadata */
+    const struct tg_policy *policy;        /* in force; NULL: none (route/policy.h) */
+    unsigned      ran;                     /* its hooks that had a part in it, bits of tg_hook */
+    bool          policy_failed;           /* they failed: this is the order without them */
+};
+
+/* What a policy's script adds. Each may be NULL. They may also leave by
+ * longjmp(): nothing is held while they run. Any error ends the planning. */
+struct tg_plan_hooks {
+    void   *arg;
+    tg_err (*filter)(void *arg, struct tg_plan *p);    /* gives kept candidates a drop */
+    tg_err (*score)(void *arg, struct tg_plan *p);     /* changes scores */
+    tg_err (*order)(void *arg, struct tg_plan *p);     /* see tg_plan_put_first() */
 };
 
 /* Make the plan: constrain, then rank. When nothing is left `kept` is 0,
  * TG_ENOTFOUND returns and *fault tells the client why (contract 5.4 wordings,
  * availability, excluded_by). `region` may be NULL (no stickiness). The plan
- * holds as long as the needs, the catalogue and the arena.
- *
- * A policy's hooks go between the steps that this calls:
- *
- *     tg_plan_begin, tg_constrain, (drop more, tg_plan_sweep), tg_rank,
- *     (change scores, tg_rank_by_score) */
-tg_err tg_plan_make(struct tg_plan *p, const struct tg_needs *n, struct tg_live_region *region,
-                    uint64_t now_ms, struct tg_arena *arena, struct tg_fault *fault);
+ * holds as long as the needs, the catalogue and the arena. `hooks` (may be NULL)
+ * run between the steps: constrain, filter, rank, score, order. */
+tg_err tg_plan_make(struct tg_plan *p, const struct tg_needs *n, const struct tg_plan_hooks *hooks,
+                    struct tg_live_region *region, uint64_t now_ms, struct tg_arena *arena,
+                    struct tg_fault *fault);
 
 /* An empty plan for these needs. */
 void tg_plan_begin(struct tg_plan *p, const struct tg_needs *n);
@@ -86,6 +98,10 @@ void tg_plan_begin(struct tg_plan *p, const struct tg_needs *n);
 /* Move kept candidates that have got a `drop` since behind the kept ones; the
  * order is otherwise unchanged. */
 void tg_plan_sweep(struct tg_plan *p);
+
+/* Put these kept candidates first, in that order: `places` are different and
+ * below p->kept; the others stay behind them as they were. */
+void tg_plan_put_first(struct tg_plan *p, const uint16_t *places, size_t count);
 
 /* Put all[from[i]] at place i, for the first `count` candidates. `from` is
  * used up. */

@@ -235,11 +235,19 @@ static enum tg_place trouble(const struct ranking *r, const struct standing *s, 
 
 /* ---- scores ---- */
 
+/* By the request, its model's suffix, the policy; the first that says so. */
+static enum tg_sort sort_asked(const struct ranking *r, size_t target)
+{
+    if (r->w->sort)
+        return r->w->sort;
+    if (r->n->targets[target].sort)
+        return r->n->targets[target].sort;
+    return r->n->data ? r->n->data->sort : TG_SORT_NONE;
+}
+
 static enum tg_sort mode_of(const struct ranking *r, const struct tg_candidate *c)
 {
-    enum tg_sort asked = r->w->sort;
-    if (!asked)
-        asked = r->n->targets[r->across_models ? 0 : c->target].sort;
+    enum tg_sort asked = sort_asked(r, r->across_models ? 0 : c->target);
     if (asked)
         return asked;
     if (r->w->order_count)
@@ -403,10 +411,10 @@ static bool is_cheaper_cached(const struct tg_candidate *c)
 /* Account 0 (there is none here), first model, conversation. */
 static uint64_t sticky_key(const struct ranking *r)
 {
-    const struct tg_target *t = &r->n->targets[0];
-    if (!r->n->session_hash || r->w->order_count || r->w->sort || t->sort)
+    const struct tg_model *m = r->n->targets[0].model;
+    if (!r->n->session_hash || r->w->order_count || sort_asked(r, 0))
         return 0;
-    uint64_t key = tg_hash_join(tg_hash_join(0, tg_hash_stable(t->model->id)), r->n->session_hash);
+    uint64_t key = tg_hash_join(tg_hash_join(0, tg_hash_stable(m->id)), r->n->session_hash);
     return key ? key : 1;
 }
 
@@ -457,13 +465,12 @@ static void set_places(struct ranking *r)
         else if (s->place == TG_PLACE_FALLBACK && s->mode && !r->w->order_count)
             s->place = TG_PLACE_SORTED;
         c->place = s->place;
-        c->score = s->score;
+        c->score = c->base = s->score;
         c->is_probe |= s->breaker == TG_BREAKER_HALF_OPEN;
     }
 }
 
-/* With `order`, its words are all there is; without, the first one is. */
-static void drop_fallbacks(struct tg_plan *p)
+void tg_rank_drop_fallbacks(struct tg_plan *p)
 {
     const struct tg_wishes *w = &p->needs->wishes;
 
@@ -491,8 +498,6 @@ static void rank(struct ranking *r, struct tg_live_region *region)
     choose(r, region);
     set_places(r);
     tg_plan_reorder(p, r->order, p->kept);
-    if (r->w->no_fallbacks)
-        drop_fallbacks(p);
 }
 
 tg_err tg_rank(struct tg_plan *p, struct tg_live_region *region, uint64_t now_ms)

@@ -21,9 +21,8 @@ enum {
     TG_RANK_PROBE_PERCENT   = 5                /* requests that look past one outage */
 };
 
-/* Order p->all[0 .. kept); sets place, score, is_probe, is_sticky and
- * sticky_key. With allow_fallbacks false it also drops what must not be
- * tried. */
+/* Order p->all[0 .. kept); sets place, base, score, is_probe, is_sticky and
+ * sticky_key. */
 tg_err tg_rank(struct tg_plan *p, struct tg_live_region *region, uint64_t now_ms);
 
 /* Order again after somebody changed scores: models and what goes to the end
@@ -31,6 +30,10 @@ tg_err tg_rank(struct tg_plan *p, struct tg_live_region *region, uint64_t now_ms
  * equal ones keep their order. A draw or a session's endpoint counts for
  * nothing any more. */
 tg_err tg_rank_by_score(struct tg_plan *p);
+
+/* For allow_fallbacks false, last of all: drop what must not be tried. With
+ * `order` its words are all there is; without, the first one is. */
+void tg_rank_drop_fallbacks(struct tg_plan *p);
 
 /* Is a success of this candidate remembered under p->sticky_key? With a
  * session id always; else only once the answer's usage showed cache reads or

@@ -100,7 +100,7 @@ static inline tg_err world_plan(struct world *w)
     w->needs.seed = w->seed;
     tg_arena_reset(&w->plans);
     w->fault = (struct tg_fault){ 0 };
-    return tg_plan_make(&w->plan, &w->needs, w->region, w->now_ms, &w->plans, &w->fault);
+    return tg_plan_make(&w->plan, &w->needs, NULL, w->region, w->now_ms, &w->plans, &w->fault);
 }
 
 /* Read a request of that API and make its plan. */

@@ -86,7 +86,7 @@ static void open_world(const char *a, const char *b)
     world.config = make_config();
     tg_addr_parse(TG_STR("127.0.0.1:0"), &world.at);
     CHECK(tg_net_listen(&world.at, 16, &fd, &world.at) == TG_OK);
-    world.engine = tg_engine_new(fd, world.config, &no_hooks, &why);
+    world.engine = tg_engine_new(fd, 0, world.config, &no_hooks, &why);
     CHECK(world.engine != NULL);
     tg_buf_done(&why);
 }
@@ -218,7 +218,7 @@ TEST("an engine that cannot start says why and leaves nothing behind")
         tg_addr_parse(TG_STR("127.0.0.1:0"), &at);
         CHECK(tg_net_listen(&at, 16, &fd, &at) == TG_OK);
         tg_mem_fail_at(nth);
-        struct tg_engine *e = tg_engine_new(fd, c, &no_hooks, &why);
+        struct tg_engine *e = tg_engine_new(fd, 0, c, &no_hooks, &why);
         size_t made = tg_mem_fail_at(0);
         tg_buf_done(&why);
         tg_engine_free(e);

@@ -70,7 +70,7 @@ TEST("a plan can be made without a region and without anything known about endpo
     for (size_t i = 0; i < 3; i++)
         w.catalog->models[0].endpoints[i].live = NULL;
     tg_arena_reset(&w.plans);
-    CHECK_INT(tg_plan_make(&w.plan, &w.needs, NULL, w.now_ms, &w.plans, &w.fault), TG_OK);
+    CHECK_INT(tg_plan_make(&w.plan, &w.needs, NULL, NULL, w.now_ms, &w.plans, &w.fault), TG_OK);
     CHECK_STR(world_order(&w), "cheap middle dear");
     CHECK(w.plan.sticky_key == 0);
     world_close(&w);
@@ -217,7 +217,7 @@ static tg_err make_once(struct world *w, bool is_error)
     struct tg_plan p;
     struct tg_fault fault = { 0 };
     tg_arena_init(&arena, 256);
-    tg_err err = tg_plan_make(&p, &w->needs, w->region, w->now_ms, &arena, &fault);
+    tg_err err = tg_plan_make(&p, &w->needs, NULL, w->region, w->now_ms, &arena, &fault);
     /* Words that there was no memory for are left to the fault's type. */
     if (is_error && err == TG_ENOTFOUND && fault.message.len)
         err = TG_OK;

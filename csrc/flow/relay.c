@@ -389,7 +389,7 @@ static struct tg_relay_todo on_down_drained(struct tg_relay *r, uint64_t now)
     if (!r->paused)
         return nothing();
     r->paused = false;
-    r->idle_by_ms = after(now, r->limits.idle_ms);
+    r->idle_by_ms = is_asking(r) ? after(now, r->limits.idle_ms) : 0;
     return (struct tg_relay_todo){ .what = TG_DO_RESUME_UP };
 }
 

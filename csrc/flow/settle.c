@@ -166,7 +166,7 @@ static void tell_policy(const struct tg_exchange *x, uint64_t now_ms)
     struct tg_policy_attempt a = tg_settle_attempt_facts(x);
     struct tg_policy_response r = {
         .status = x->status, .stream = x->is_stream, .ttft_ms = x->attempt->ttft_ms,
-        .total_ms = (int64_t)(now_ms - x->began_ms), .prompt_tokens = u->prompt,
+        .total_ms = x->attempt->total_ms, .prompt_tokens = u->prompt,
         .completion_tokens = u->completion, .cached_tokens = u->cached,
         .cost_nano = x->cost.total,
     };

@@ -2,7 +2,9 @@
  * surface is listed in docs/lua/core.md. */
 #include "lua/tgl.h"
 
+#include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/hash.h"
@@ -74,6 +76,26 @@ static int l_read_file(lua_State *L)
     return 1;
 }
 
+/* file_stamp(path) -> text that differs when the file does; nil without one */
+static int l_file_stamp(lua_State *L)
+{
+    struct tg_file_stamp s;
+    char text[96];
+    if (tg_file_stamp(luaL_checkstring(L, 1), &s))
+        return 0;
+    snprintf(text, sizeof text, "%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%" PRId64, s.device, s.inode,
+             s.bytes, s.written_ns);
+    lua_pushstring(L, text);
+    return 1;
+}
+
+/* is_same_file(path, path) */
+static int l_is_same_file(lua_State *L)
+{
+    lua_pushboolean(L, tg_file_is_same(luaL_checkstring(L, 1), luaL_checkstring(L, 2)));
+    return 1;
+}
+
 /* is_url(text) -> true | nil, err with the reason */
 static int l_is_url(lua_State *L)
 {
@@ -141,18 +163,22 @@ static int l_random_seed(lua_State *L)
 }
 
 static const luaL_Reg CORE[] = {
-    { "read_file",   l_read_file },
-    { "is_url",      l_is_url },
-    { "url_decode",  l_url_decode },
-    { "fault",       l_fault },
-    { "is_terminal", l_is_terminal },
-    { "random_seed", l_random_seed },
-    { "cpu_count",   l_cpu_count },
-    { "explain",     tgl_explain },
-    { "serve",       tgl_serve },
-    { "thread",      tgl_thread },
-    { "sandbox",     tgl_sandbox },
-    { "within",      tgl_within },
+    { "read_file",    l_read_file },
+    { "file_stamp",   l_file_stamp },
+    { "is_same_file", l_is_same_file },
+    { "is_url",       l_is_url },
+    { "url_decode",   l_url_decode },
+    { "fault",        l_fault },
+    { "is_terminal",  l_is_terminal },
+    { "random_seed",  l_random_seed },
+    { "cpu_count",    l_cpu_count },
+    { "explain",      tgl_explain },
+    { "serve",        tgl_serve },
+    { "thread",       tgl_thread },
+    { "sandbox",      tgl_sandbox },
+    { "policy",       tgl_policy },
+    { "policy_bench", tgl_policy_bench },
+    { "within",       tgl_within },
     { NULL, NULL }
 };
 
@@ -179,5 +205,7 @@ int luaopen_tidegate_core(lua_State *L)
     lua_setfield(L, -2, "config");
     tgl_open_net(L);
     lua_setfield(L, -2, "net");
+    tgl_open_process(L);
+    lua_setfield(L, -2, "process");
     return 1;
 }

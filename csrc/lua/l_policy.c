@@ -2,7 +2,7 @@
  *
  *     local p = core.policy { name = "cheap", file = "policies/cheap.lua", text = text,
  *                             find = function(name) return text, "policies/name.lua" end }
- *     p:shape()     --> { value, globals, files }: what the file returned, to be checked
+ *     p:shape()     --> { value, globals }: what the file returned, to be checked
  *     p:seal { data = JSON, models = { ... }, refuses = false, priority = false, flex = false }
  *                   --> true | nil, err
  *
@@ -113,6 +113,18 @@ static int l_hooks(lua_State *L)
     return 1;
 }
 
+/* models() -> the further models that it names */
+static int l_models(lua_State *L)
+{
+    struct tg_policy *p = tgl_check_policy(L, 1);
+    lua_createtable(L, (int)p->models_count, 0);
+    for (size_t i = 0; i < p->models_count; i++) {
+        tgl_push_str(L, p->models[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
 static int l_close(lua_State *L)
 {
     void **box = tgl_box(L, 1, TYPE);
@@ -122,7 +134,8 @@ static int l_close(lua_State *L)
 }
 
 static const luaL_Reg METHODS[] = {
-    { "shape", l_shape }, { "seal", l_seal }, { "hooks", l_hooks }, { NULL, NULL }
+    { "shape", l_shape }, { "seal", l_seal }, { "hooks", l_hooks },
+    { "models", l_models }, { NULL, NULL }
 };
 
 int tgl_policy(lua_State *L)

@@ -9,7 +9,14 @@
 #include "lua/policy_parts.h"
 #include "route/rank.h"
 
-enum { ARENA_BYTES = 4 * 1024, SHAPE_DEPTH_MAX = 8 };
+enum {
+    ARENA_BYTES = 4 * 1024, SHAPE_DEPTH_MAX = 8,
+    FREE_NS = 100 * 1000,              /* of a turn: others do not notice */
+    SHARE = 8,                         /* longer turns get this part of an engine's time ... */
+    CREDIT_NS = 4 * 1000 * 1000        /* ... and so much at once */
+};
+
+#define SLOW TG_STR("takes too much time")
 
 static const struct tg_policy_code CODE;
 
@@ -20,12 +27,19 @@ static struct tgp_policy *of(struct tg_policy *p)
 
 /* ---- one engine's sandbox ---- */
 
+static size_t pages_of(const struct tgp_policy *p)
+{
+    return (p->endpoints_count + TGP_PAGE_ROWS - 1) / TGP_PAGE_ROWS;
+}
+
 static void free_box(struct tgp_box *box)
 {
     if (!box)
         return;
     tg_sandbox_free(box->sb);
-    tg_free(box->rows);
+    for (size_t i = 0; box->pages && i < pages_of(box->policy); i++)
+        tg_free(box->pages[i]);
+    tg_free(box->pages);
     tg_free(box);
 }
 
@@ -96,6 +110,18 @@ static tg_err fill_box(struct tgp_box *box, const struct tgl_policy_finder *find
     return err;
 }
 
+/* Append why there is no box: what is wrong with the file, else the error itself. */
+static void say_why(const struct tgp_box *box, tg_err err, struct tg_buf *why)
+{
+    struct tg_str words = box && box->sb ? tg_sandbox_why(box->sb) : (struct tg_str){ 0 };
+
+    if (err == TG_ETOOBIG && !words.len)
+        tg_buf_printf(why, "%s:1: keeps %zu KiB once it is loaded, more than half of what there is",
+                      box->policy->base.file.at, tg_sandbox_bytes(box->sb) / 1024);
+    else
+        tg_buf_str(why, words.len ? words : tg_str_of(tg_err_text(err)));
+}
+
 /* NULL with the reason in `why`, which may be NULL. */
 static struct tgp_box *new_box(struct tgp_policy *p, const struct tgl_policy_finder *finder,
                                struct tg_buf *why)
@@ -107,16 +133,16 @@ static struct tgp_box *new_box(struct tgp_policy *p, const struct tgl_policy_fin
         box->policy = p;
         err = fill_box(box, finder);
     }
+    if (!err && tg_sandbox_is_worn(box->sb))
+        err = TG_ETOOBIG;                  /* it would be replaced before each decision */
     if (!err && p->endpoints_count) {
-        box->rows = tg_zalloc(p->endpoints_count * sizeof *box->rows);
-        err = box->rows ? TG_OK : TG_ENOMEM;
+        box->pages = tg_zalloc(pages_of(p) * sizeof *box->pages);
+        err = box->pages ? TG_OK : TG_ENOMEM;
     }
     if (!err)
         return box;
-    if (why) {
-        struct tg_str words = box && box->sb ? tg_sandbox_why(box->sb) : (struct tg_str){ 0 };
-        tg_buf_str(why, words.len ? words : tg_str_of(tg_err_text(err)));
-    }
+    if (why)
+        say_why(box, err, why);
     free_box(box);
     return NULL;
 }
@@ -135,6 +161,21 @@ static struct tgp_box *box_of(struct tgp_policy *p, unsigned engine)
     free_box(p->boxes[engine]);
     p->boxes[engine] = box;
     return box;
+}
+
+/* An engine does nothing else while a policy runs. Short turns are free; longer
+ * ones may now and then be, but not on each request: those of others would wait.
+ * `began_ns` lies before box_of(), which may load the file anew. */
+static bool takes_too_much(struct tgp_policy *p, unsigned engine, uint64_t began_ns)
+{
+    uint64_t now_ns = tg_clock_ns(), *paid_ns = &p->paid_ns[engine];
+
+    if (now_ns - began_ns <= FREE_NS)
+        return false;
+    if (*paid_ns < began_ns)
+        *paid_ns = began_ns;
+    *paid_ns += (now_ns - began_ns) * SHARE;
+    return *paid_ns > now_ns + (uint64_t)CREDIT_NS * SHARE;
 }
 
 /* ---- failures ---- */
@@ -361,18 +402,19 @@ static tg_err no_box(struct tgp_policy *p, enum tg_hook hook, const struct tg_po
 static tg_err decide(struct tg_policy *base, unsigned engine, struct tg_decision *d, bool *slow)
 {
     struct tgp_policy *p = of(base);
+    uint64_t began_ns = tg_clock_ns();
     struct tgp_box *box = box_of(p, engine);
     struct decision c = { .box = box, .d = d, .hook = TG_HOOKS };
 
     if (!box)
         return no_box(p, TG_HOOKS, d->request, d->now_ms);
     tg_err err = run(box, make_plan, &c, d->request, 0, d->now_ms);
-    *slow = tg_sandbox_was_slow(box->sb);
+    *slow = takes_too_much(p, engine, began_ns) || tg_sandbox_was_slow(box->sb);
     if (err) {
         d->why = tg_arena_copy(d->arena, tg_sandbox_why(box->sb));
         complain(p, c.hook, d->request, d->why, d->now_ms);
     } else if (*slow)
-        complain(p, c.hook, d->request, TG_STR("took more than half of its time"), d->now_ms);
+        complain(p, c.hook, d->request, SLOW, d->now_ms);
     return err ? err : c.err;
 }
 
@@ -432,36 +474,40 @@ static int tell_on_response(lua_State *L, void *arg)
 }
 
 static tg_err run_later(struct tg_policy *base, unsigned engine, enum tg_hook hook,
-                        tg_sandbox_fn *fn, struct later *c, const struct tg_policy_request *r)
+                        tg_sandbox_fn *fn, struct later *c, const struct tg_policy_request *r,
+                        bool *slow)
 {
     struct tgp_policy *p = of(base);
-    uint64_t now_ms = tg_clock_ms();
+    uint64_t began_ns = tg_clock_ns(), now_ms = began_ns / 1000000;
 
     c->box = box_of(p, engine);
     if (!c->box)
         return no_box(p, hook, r, now_ms);
     tg_err err = run(c->box, fn, c, r, (uint64_t)hook << 32 | c->attempt->number, now_ms);
+    *slow = takes_too_much(p, engine, began_ns) || tg_sandbox_was_slow(c->box->sb);
     if (err)
         complain(p, hook, r, tg_sandbox_why(c->box->sb), now_ms);
+    else if (*slow)
+        complain(p, hook, r, SLOW, now_ms);
     return err;
 }
 
 static tg_err on_error(struct tg_policy *base, unsigned engine, const struct tg_policy_request *r,
                        const struct tg_policy_attempt *a, const struct tg_policy_error *e,
-                       enum tg_verdict *verdict)
+                       enum tg_verdict *verdict, bool *slow)
 {
     struct later c = { .attempt = a, .error = e, .verdict = verdict };
 
-    return run_later(base, engine, TG_HOOK_ON_ERROR, ask_on_error, &c, r);
+    return run_later(base, engine, TG_HOOK_ON_ERROR, ask_on_error, &c, r, slow);
 }
 
 static tg_err on_response(struct tg_policy *base, unsigned engine,
                           const struct tg_policy_request *r, const struct tg_policy_attempt *a,
-                          const struct tg_policy_response *is)
+                          const struct tg_policy_response *is, bool *slow)
 {
     struct later c = { .attempt = a, .response = is };
 
-    return run_later(base, engine, TG_HOOK_ON_RESPONSE, tell_on_response, &c, r);
+    return run_later(base, engine, TG_HOOK_ON_RESPONSE, tell_on_response, &c, r, slow);
 }
 
 static void free_policy(struct tg_policy *base)
@@ -601,7 +647,7 @@ void tgl_policy_push_shape(struct tg_policy *base, lua_State *host)
     if (tg_sandbox_run(sb, put_value_and_globals, NULL))
         luaL_error(host, "%s", tg_sandbox_why(sb).at);
     lua_State *from = tg_sandbox_state(sb);              /* Stack: trampoline value globals */
-    lua_createtable(host, 0, 3);
+    lua_createtable(host, 0, 2);
     push_copy(from, 2, host, 0);
     lua_setfield(host, -2, "value");
     lua_createtable(host, 0, TG_HOOKS);
@@ -612,12 +658,6 @@ void tgl_policy_push_shape(struct tg_policy *base, lua_State *host)
         lua_setfield(host, -2, tg_hook_name((enum tg_hook)i));
     }
     lua_setfield(host, -2, "globals");
-    lua_createtable(host, (int)p->modules_count, 0);
-    for (size_t i = 0; i < p->modules_count; i++) {
-        tgl_push_str(host, p->modules[i].called);
-        lua_rawseti(host, -2, (int)i + 1);
-    }
-    lua_setfield(host, -2, "files");
 }
 
 static tg_err read_data(struct tgp_policy *p, struct tg_str text, struct tg_buf *why)

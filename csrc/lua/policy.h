@@ -36,10 +36,9 @@ struct tgl_policy_finder {
 struct tg_policy *tgl_policy_new(struct tg_str name, struct tg_str file, struct tg_str text,
                                  const struct tgl_policy_finder *finder, struct tg_buf *why);
 
-/* In the host: push { value = what the file returned, globals = { filter = true,
- * ... }, files = { ... } }. In `value` a function is { ["function"] = LINE };
- * `globals` are functions that are named like hooks and stand outside of it;
- * `files` are what it required, as errors call them. */
+/* In the host: push { value = what the file returned, globals = { ... } }, where a
+ * function is { ["function"] = LINE }. `globals` are functions that are named
+ * like hooks and stand outside of the table. */
 void tgl_policy_push_shape(struct tg_policy *p, lua_State *host);
 
 /* What the file says, once it has been checked. */

@@ -21,8 +21,12 @@ struct tgp_policy {
     size_t  modules_count;
     size_t  endpoints_count;               /* of the snapshot's catalogue */
     struct tgp_box *boxes[TG_POLICY_ENGINES_MAX];
+    uint64_t paid_ns[TG_POLICY_ENGINES_MAX];   /* until then its share is spent */
     _Atomic uint64_t complained_ms;
 };
+
+/* Rows are made for endpoints that are candidates, a page of neighbours at once. */
+enum { TGP_PAGE_ROWS = 64 };
 
 /* An endpoint as one sandbox has it: references into its registry, LUA_NOREF
  * (or 0, of a row that was never used) for none. */
@@ -41,7 +45,7 @@ struct tgp_box {
     int      hooks[TG_HOOKS], begins[TG_HOOKS];    /* and the lines where they begin */
     int      request, request_fields;      /* the view; the table behind it */
     int      supports;                     /* views by set of parameters */
-    struct tgp_row *rows;                  /* by tg_endpoint.index */
+    struct tgp_row **pages;                /* by tg_endpoint.index / TGP_PAGE_ROWS, or NULL */
     uint32_t filled;                       /* request fields that were asked for */
     const struct tg_policy_request *about; /* while a turn runs, else NULL */
     uint64_t now_ms;

@@ -4,6 +4,7 @@
  * is held to what is made here by a spec. */
 #include <string.h>
 #include "base/hash.h"
+#include "base/mem.h"
 #include "lua/policy_parts.h"
 #include "lua/sandbox_parts.h"
 
@@ -235,10 +236,19 @@ static void write_state(lua_State *L, struct tgp_row *row, struct tg_live *l, ui
     row->breaker = breaker;
 }
 
+static struct tgp_row *row_of(lua_State *L, struct tgp_box *box, const struct tg_endpoint *e)
+{
+    struct tgp_row **page = &box->pages[e->index / TGP_PAGE_ROWS];
+
+    if (!*page && !(*page = tg_zalloc(TGP_PAGE_ROWS * sizeof **page)))
+        luaL_error(L, "%s", tg_err_text(TG_ENOMEM));
+    return &(*page)[e->index % TGP_PAGE_ROWS];
+}
+
 void tgp_push_endpoint(lua_State *L, struct tgp_box *box, const struct tg_candidate *c)
 {
     const struct tg_endpoint *e = c->endpoint;
-    struct tgp_row *row = &box->rows[e->index];
+    struct tgp_row *row = row_of(L, box, e);
 
     if (!row->view)
         make_row(L, box, row, c);

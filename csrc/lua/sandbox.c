@@ -15,6 +15,7 @@ enum {
     REST_LEAST = 16 * 1024,            /* bytes that are not worth a collection */
     NEWBORN = 64 * 1024,               /* more than a new state takes */
     STEPS = 10 * 1000,                 /* of C functions between looks */
+    PIECE = 128,                       /* bytes of a text between looks */
     BYTES_A_STEP = 16,
     LOOKS_LEAST = 50                   /* fewer in a turn: it was kept from running */
 };
@@ -116,11 +117,33 @@ static void arm(struct tg_sandbox *sb, uint32_t us)
 
 static void disarm(struct tg_sandbox *sb)
 {
+    sb->was_slow = sb->looks >= LOOKS_LEAST
+                && tg_clock_ns() + sb->now_us * 500ull > sb->deadline_ns;
     sb->is_armed = false;
     lua_sethook(sb->L, NULL, 0, 0);
 }
 
 /* ---- memory ---- */
+
+/* A table's keys, those of its list aside, are one block. Numbers can be chosen
+ * that all fall on the same place in it, and then moving N of them to another
+ * block takes N * N / 2 steps of one instruction: 0.5 s for 32,768. */
+static bool has_too_many_keys(const struct tg_sandbox *sb, size_t n)
+{
+    size_t keys = n / sb->key_bytes;
+
+    return keys > TG_SANDBOX_KEYS_MAX && n % sb->key_bytes == 0 && (keys & (keys - 1)) == 0;
+}
+
+/* Is that too much? Only in a turn, where Lua may raise: outside one an error
+ * has nowhere to go, and Lua ends the process. */
+static bool is_refused(const struct tg_sandbox *sb, size_t old, size_t n)
+{
+    if (!sb->is_armed || n <= old)
+        return false;
+    return n > TG_SANDBOX_BLOCK_MAX || sb->bytes - old + n > sb->bytes_max ||
+           (old == 0 && has_too_many_keys(sb, n));
+}
 
 static void *allocate(void *ud, void *p, size_t was, size_t n)
 {
@@ -133,12 +156,13 @@ static void *allocate(void *ud, void *p, size_t was, size_t n)
         tg_free(p);
         return NULL;
     }
-    if (n > old && (n > TG_SANDBOX_BLOCK_MAX || sb->bytes - old + n > sb->bytes_max))
+    if (is_refused(sb, old, n))
         return NULL;
     q = tg_realloc(p, n);
     if (!q)
         return n <= old ? p : NULL;    /* Lua counts on it that less is always there */
     sb->bytes += n - old;
+    sb->newest = n;
     if (sb->is_armed && n > old) {
         if (n >= BIG && !sb->has_big && !sb->is_over) {
             sb->has_big = true;
@@ -153,13 +177,33 @@ static void *allocate(void *ud, void *p, size_t was, size_t n)
     return q;
 }
 
+/* fn with no arguments and one result (5.1: none), protected from the first
+ * allocation on. */
+static int protect(lua_State *L, lua_CFunction fn)
+{
+#if LUA_VERSION_NUM < 502
+    return lua_cpcall(L, fn, NULL);
+#else
+    lua_pushcfunction(L, fn);                            /* allocates nothing from 5.2 on */
+    return lua_pcall(L, 0, 1, 0);
+#endif
+}
+
+static int l_collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
 /* Between turns: what a turn left behind goes once it is as much as all that
- * stays. */
+ * stays. Collecting makes tables smaller, which takes memory first. */
 static void tidy(struct tg_sandbox *sb)
 {
     if (sb->bytes < 2 * sb->bytes_at_rest)
         return;
-    lua_gc(sb->L, LUA_GCCOLLECT, 0);
+    int top = lua_gettop(sb->L);
+    protect(sb->L, l_collect);
+    lua_settop(sb->L, top);
     sb->bytes_at_rest = sb->bytes < REST_LEAST ? REST_LEAST : sb->bytes;
 }
 
@@ -213,6 +257,15 @@ static void replace_globals(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
 }
 
+/* What one key takes differs between Luas; a table's keys are what is made last
+ * of it. */
+static void measure_keys(lua_State *L, struct tg_sandbox *sb)
+{
+    lua_createtable(L, 0, 64);
+    sb->key_bytes = sb->newest / 64;
+    lua_pop(L, 1);
+}
+
 static int l_trampoline(lua_State *L)
 {
     struct tg_sandbox *sb = tgs_of(L);
@@ -225,6 +278,7 @@ static int set_up(lua_State *L)
     struct tg_sandbox *sb = tgs_of(L);
 
     lua_settop(L, 0);
+    measure_keys(L, sb);
     lua_newtable(L);                                     /* Stack: environment */
     open_library(L, "", luaopen_base);
     lua_pushvalue(L, 1);
@@ -245,18 +299,6 @@ static int set_up(lua_State *L)
     sb->value = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushcfunction(L, l_trampoline);
     return 1;
-}
-
-/* fn with nothing on the stack and one result, protected from the first
- * allocation on. */
-static int protect(lua_State *L, lua_CFunction fn)
-{
-#if LUA_VERSION_NUM < 502
-    return lua_cpcall(L, fn, NULL);
-#else
-    lua_pushcfunction(L, fn);                            /* allocates nothing from 5.2 on */
-    return lua_pcall(L, 0, 1, 0);
-#endif
 }
 
 #if LUA_VERSION_NUM < 502
@@ -371,8 +413,9 @@ static tg_err outcome(struct tg_sandbox *sb, int status)
         return TG_ETIMEOUT;
     }
     if (status == LUA_ERRMEM) {
-        snprintf(sb->why, sizeof sb->why, "%s: not enough memory (%zu KiB, %d KiB in one piece)",
-                 sb->called, sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024);
+        snprintf(sb->why, sizeof sb->why,
+                 "%s: not enough memory (%zu KiB, %d KiB in one piece, %d keys in one table)", sb->called,
+                 sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024, TG_SANDBOX_KEYS_MAX);
         return TG_ENOMEM;
     }
     keep_words(sb);
@@ -400,6 +443,11 @@ static tg_err turn(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg, uint32_t
 tg_err tg_sandbox_run(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg)
 {
     return turn(sb, fn, arg, sb->turn_us);
+}
+
+bool tg_sandbox_was_slow(const struct tg_sandbox *sb)
+{
+    return sb->was_slow;
 }
 
 struct tg_str tg_sandbox_why(const struct tg_sandbox *sb)
@@ -451,6 +499,20 @@ static bool has_opened_ffi(lua_State *L)
     return has;
 }
 
+/* No hook runs while Lua reads a text, and one of 64 KiB can be made to take
+ * 0.2 s; so it gets it in pieces, and the clock is looked at before each. */
+static const char *next_piece(lua_State *L, void *arg, size_t *len)
+{
+    struct tg_str *left = arg;
+    const char *piece = left->at;
+
+    tgs_spend(L, STEPS);
+    *len = left->len < PIECE ? left->len : PIECE;
+    left->at += *len;
+    left->len -= *len;
+    return *len ? piece : NULL;
+}
+
 /* Push the function that the text is; raises with file:line. */
 static void compile(lua_State *L, const struct source *s)
 {
@@ -459,10 +521,11 @@ static void compile(lua_State *L, const struct source *s)
     if (s->text.len && memchr(s->text.at, LUA_SIGNATURE[0], s->text.len))
         luaL_error(L, "%s: not text: bytecode is refused", s->called);
     const char *name = lua_pushfstring(L, "@%s", s->called);
+    struct tg_str left = s->text.len ? s->text : TG_STR("");
 #if LUA_VERSION_NUM < 502
-    int err = luaL_loadbuffer(L, s->text.len ? s->text.at : "", s->text.len, name);
+    int err = lua_load(L, next_piece, &left, name);
 #else
-    int err = luaL_loadbufferx(L, s->text.len ? s->text.at : "", s->text.len, name, "t");
+    int err = lua_load(L, next_piece, &left, name, "t");
 #endif
     if (has_opened_ffi(L)) {
         tgs_of(L)->is_odd = true;

@@ -31,6 +31,7 @@ enum {
     TG_SANDBOX_SOURCE_MAX = 64 * 1024,      /* bytes of a file */
     TG_SANDBOX_STRING_MAX = 64 * 1024,      /* bytes of what a library function makes */
     TG_SANDBOX_BLOCK_MAX = 1024 * 1024,     /* bytes of any one string or table part */
+    TG_SANDBOX_KEYS_MAX = 4096,             /* of one table, besides its list */
     TG_SANDBOX_STEPS_MAX = 200 * 1000,      /* of one call with a pattern: about 1 ms */
     TG_SANDBOX_NESTED_MAX = 32,             /* pcall, sort and gsub inside each other */
     TG_SANDBOX_RESULTS_MAX = 250,           /* of unpack */
@@ -73,6 +74,10 @@ tg_err tg_sandbox_load(struct tg_sandbox *sb, struct tg_str text, const char *ca
  * TG_ENOMEM    it wanted more memory than there is */
 typedef int tg_sandbox_fn(lua_State *L, void *arg);
 tg_err tg_sandbox_run(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg);
+
+/* Did the last turn take more than half of its time? The kernel's waiting does
+ * not count. */
+bool tg_sandbox_was_slow(const struct tg_sandbox *sb);
 
 /* What was wrong with the last turn, as "file:line: what" where there is a
  * line; until the next turn. */

@@ -81,8 +81,13 @@ void tg_sandbox_freeze(lua_State *L, int at)
 
 void tgs_push_readable(lua_State *L, int arg)
 {
-    if (tg_sandbox_thaw(L, arg))
+    if (tg_sandbox_thaw(L, arg)) {
+        if (luaL_getmetafield(L, -1, TGS_FILL)) {
+            lua_pushvalue(L, -2);
+            lua_call(L, 1, 0);
+        }
         return;
+    }
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_pushvalue(L, arg);
 }
@@ -333,10 +338,19 @@ static int l_concat(lua_State *L)
  * more than one. At 1 the table, at 2 the order or nil, at 3 and 4 two lists. */
 enum { TABLE = 1, ORDER = 2, LIST = 3, OTHER = 4 };
 
+/* Of comparing the two values on top: strings byte by byte. */
+static size_t steps_to_compare(lua_State *L)
+{
+    size_t a = lua_type(L, -1) == LUA_TSTRING ? lua_rawlen(L, -1) : 0;
+    size_t b = lua_type(L, -2) == LUA_TSTRING ? lua_rawlen(L, -2) : 0;
+
+    return 8 + (a < b ? a : b) / 16;
+}
+
 /* Is the second of the two values on top to come before the first? Pops none. */
 static bool is_before(lua_State *L)
 {
-    tgs_spend(L, 8);
+    tgs_spend(L, steps_to_compare(L));
     if (lua_isnil(L, ORDER))
         return tgs_is_less(L, -1, -2);
     lua_pushvalue(L, ORDER);
@@ -427,8 +441,8 @@ static int l_random(lua_State *L)
         low = high;
         high = luaL_checknumber(L, 2);
     }
-    luaL_argcheck(L, low <= high && high - low < 9e15, lua_gettop(L) > 1 ? 2 : 1,
-                  "interval is empty");
+    luaL_argcheck(L, low <= high && low > -9e15 && high < 9e15 && high - low < 9e15,
+                  lua_gettop(L) > 1 ? 2 : 1, "interval is empty or too large");
     lua_pushinteger(L, (lua_Integer)(low + (double)(int64_t)(unit * (high - low + 1))));
     return 1;
 }

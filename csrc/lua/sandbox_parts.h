@@ -15,9 +15,11 @@ struct tg_sandbox {
     lua_State *L;
     size_t   bytes, bytes_max;
     size_t   bytes_at_rest;            /* after the last whole collection */
+    size_t   newest, key_bytes;        /* the last block made; what a table's key takes */
     uint32_t turn_us, load_us;
 
     bool     is_armed, is_over, is_extended, is_loading;
+    bool     was_slow;
     bool     has_big;                  /* blocks of a size that one instruction takes long with */
     bool     is_odd;                   /* ffi is open in it */
     uint32_t now_us;                   /* what the turn that runs was given */
@@ -53,6 +55,10 @@ void tgs_call(lua_State *L, int args, int results);
 
 /* The text of a value as tostring gives it: without addresses. Pushes it. */
 struct tg_str tgs_push_text(lua_State *L, int at);
+
+/* The metafield of a table behind a view that is filled when it is asked for
+ * something: a function that fills it whole, before anybody walks over it. */
+#define TGS_FILL "__fill"
 
 /* The table at that argument or behind the view there is pushed; raises when
  * it is neither. */

@@ -91,11 +91,14 @@ int tgl_open_json(lua_State *L);
 int tgl_open_catalog(lua_State *L);
 int tgl_open_config(lua_State *L);
 int tgl_open_net(lua_State *L);
+int tgl_open_process(lua_State *L);
 
 /* Plain functions of the core. */
 int tgl_serve(lua_State *L);
 int tgl_thread(lua_State *L);
 int tgl_sandbox(lua_State *L);
+int tgl_policy(lua_State *L);
+int tgl_policy_bench(lua_State *L);
 int tgl_within(lua_State *L);
 int tgl_explain(lua_State *L);
 

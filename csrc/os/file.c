@@ -2,9 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { A_READ = 16 * 1024 };
+
+/* What errno says about a path. */
+static tg_err err_of_path(void)
+{
+    return errno == ENOENT || errno == ENOTDIR ? TG_ENOTFOUND : TG_ESYSTEM;
+}
 
 /* One byte more than allowed is asked for, to see that there is none. The size
  * that the file system tells is not trusted: /proc and pipes tell none. */
@@ -37,7 +44,7 @@ tg_err tg_file_read(const char *path, size_t max_bytes, struct tg_buf *out)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? TG_ENOTFOUND : TG_ESYSTEM;
+        return err_of_path();
     tg_err err = read_all(fd, max_bytes, out);
     int why = errno;
     close(fd);
@@ -45,4 +52,25 @@ tg_err tg_file_read(const char *path, size_t max_bytes, struct tg_buf *out)
     if (err)
         out->len = before;
     return err;
+}
+
+tg_err tg_file_stamp(const char *path, struct tg_file_stamp *out)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return err_of_path();
+    *out = (struct tg_file_stamp){
+        .device = st.st_dev, .inode = st.st_ino, .bytes = (uint64_t)st.st_size,
+        .written_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+    };
+    return TG_OK;
+}
+
+bool tg_file_is_same(const char *a, const char *b)
+{
+    struct tg_file_stamp is, other;
+
+    return !tg_file_stamp(a, &is) && !tg_file_stamp(b, &other)
+        && is.device == other.device && is.inode == other.inode;
 }

@@ -498,8 +498,6 @@ static bool is_policys(const struct tg_plan *p, enum tg_drop last)
 
 static void say(struct tg_buf *b, const struct tg_plan *p, enum tg_drop last)
 {
-    if (is_policys(p, last))
-        last = TG_DROP_POLICY;
     switch (last) {
     case TG_DROP_NONE: case TG_DROP_DISABLED: case TG_DROP_TIER: case TG_DROPS:
         say_none(b, p);
@@ -596,6 +594,8 @@ void tg_constrain_fault(const struct tg_plan *p, struct tg_arena *arena, struct 
     for (size_t i = 0; i < p->count; i++)
         if (p->all[i].drop > last)
             last = p->all[i].drop;
+    if (is_policys(p, last))
+        last = TG_DROP_POLICY;
 
     *fault = (struct tg_fault){ .type = fault_type(last), .availability = availability(last) };
     for (size_t t = 0; t < p->needs->targets_count; t++)

@@ -202,7 +202,10 @@ static bool made_with_hooks(struct tg_policy *p, unsigned engine, struct tg_deci
         note_failure(p, d->now_ms);
         return false;
     }
-    tg_health_tell(&p->health, slow ? TG_HEALTH_FAILURE : TG_HEALTH_SUCCESS, -1, 0, d->now_ms);
+    if (slow)
+        note_failure(p, d->now_ms);
+    else
+        tg_health_tell(&p->health, TG_HEALTH_SUCCESS, -1, 0, d->now_ms);
     return true;
 }
 
@@ -230,26 +233,38 @@ static bool is_asked(struct tg_policy *p, enum tg_hook hook, uint64_t now_ms)
         && tg_health_breaker(&p->health, now_ms) != TG_BREAKER_OPEN;
 }
 
+/* Where hooks decide, it is their successes that count: every request has one. */
+static void note_later(struct tg_policy *p, bool failed, uint64_t now_ms)
+{
+    if (failed)
+        note_failure(p, now_ms);
+    else if (!(p->hooks & TG_HOOKS_DECIDE))
+        tg_health_tell(&p->health, TG_HEALTH_SUCCESS, -1, 0, now_ms);
+}
+
 enum tg_verdict tg_policy_on_error(struct tg_policy *p, unsigned engine,
                                    const struct tg_policy_request *r,
                                    const struct tg_policy_attempt *a,
                                    const struct tg_policy_error *e, uint64_t now_ms)
 {
     enum tg_verdict verdict = TG_VERDICT_NONE;
+    bool slow = false;
 
-    if (is_asked(p, TG_HOOK_ON_ERROR, now_ms)
-        && p->code->on_error(p, engine, r, a, e, &verdict)) {
-        note_failure(p, now_ms);
+    if (!is_asked(p, TG_HOOK_ON_ERROR, now_ms))
         return TG_VERDICT_NONE;
-    }
-    return verdict;
+    tg_err err = p->code->on_error(p, engine, r, a, e, &verdict, &slow);
+    note_later(p, err || slow, now_ms);
+    return err ? TG_VERDICT_NONE : verdict;
 }
 
 void tg_policy_on_response(struct tg_policy *p, unsigned engine, const struct tg_policy_request *r,
                            const struct tg_policy_attempt *a, const struct tg_policy_response *is,
                            uint64_t now_ms)
 {
-    if (is_asked(p, TG_HOOK_ON_RESPONSE, now_ms)
-        && p->code->on_response(p, engine, r, a, is))
-        note_failure(p, now_ms);
+    bool slow = false;
+
+    if (!is_asked(p, TG_HOOK_ON_RESPONSE, now_ms))
+        return;
+    tg_err err = p->code->on_response(p, engine, r, a, is, &slow);
+    note_later(p, err || slow, now_ms);
 }

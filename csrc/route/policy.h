@@ -100,18 +100,19 @@ struct tg_policy;
 
 /* Who runs the hooks. All but `free` are called by the thread of that engine
  * only, 0 <= engine < TG_POLICY_ENGINES_MAX. A failure is TG_EINVAL,
- * TG_ETIMEOUT or TG_ENOMEM and has been logged. */
+ * TG_ETIMEOUT or TG_ENOMEM and has been logged. *slow: it succeeded, and took
+ * so long that it had better not do so again. */
 enum { TG_POLICY_ENGINES_MAX = 64 };
 
 struct tg_policy_code {
-    /* tg_plan_make() with the policy's hooks; *slow: it succeeded and took so
-     * long that it had better not do so again. */
+    /* tg_plan_make() with the policy's hooks. */
     tg_err (*decide)(struct tg_policy *p, unsigned engine, struct tg_decision *d, bool *slow);
     tg_err (*on_error)(struct tg_policy *p, unsigned engine, const struct tg_policy_request *r,
                        const struct tg_policy_attempt *a, const struct tg_policy_error *e,
-                       enum tg_verdict *verdict);
+                       enum tg_verdict *verdict, bool *slow);
     tg_err (*on_response)(struct tg_policy *p, unsigned engine, const struct tg_policy_request *r,
-                          const struct tg_policy_attempt *a, const struct tg_policy_response *is);
+                          const struct tg_policy_attempt *a, const struct tg_policy_response *is,
+                          bool *slow);
     void   (*free)(struct tg_policy *p);
 };
 

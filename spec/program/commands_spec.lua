@@ -287,7 +287,7 @@ describe("the command line", function()
     assert.matches("^tidegate %d+%.%d+%.%d+[^\n]*\n$", said)
   end)
 
-  for _, name in ipairs { "serve", "check", "explain", "models", "catalog", "mock", "config", "version" } do
+  for _, name in ipairs { "serve", "check", "reload", "explain", "models", "catalog", "mock", "config", "version" } do
     it(name .. " --help says how it is used", function()
       local status, said = run { name, "--help" }
       assert.equal(0, status)

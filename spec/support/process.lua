@@ -135,6 +135,17 @@ function Process:stop()
   return self.status
 end
 
+--- A port of 127.0.0.1 that is free now, for programs that must be told one.
+function process.free_port()
+  local AF_INET, SOCK_STREAM = 2, 1
+  local at = ffi.new("struct tg_spec_sockaddr", { family = AF_INET, address = 0x0100007f })
+  local bytes = ffi.new("unsigned[1]", 16)
+  local fd = C.socket(AF_INET, SOCK_STREAM, 0)
+  assert(C.bind(fd, at, 16) == 0 and C.getsockname(fd, at, bytes) == 0)
+  C.close(fd)
+  return math.floor(at.port / 256) + at.port % 256 * 256
+end
+
 --- A port of 127.0.0.1 that lets nobody in and refuses nobody: its queue is
 -- full, further connections hang.
 -- @treturn number    the port

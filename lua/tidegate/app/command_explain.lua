@@ -10,6 +10,8 @@ local command = {
   options = {
     { name = "request", value = "FILE", doc = "a request body as JSON; - is standard input" },
     { name = "seed", value = "N", doc = "of the random draws; the same seed, the same order (default 1)" },
+    { name = "key", value = "NAME", doc = "as who holds this key of the configuration: its policy" },
+    { name = "policy", value = "NAME", doc = "under this policy, whoever asks" },
     { name = "api", value = "NAME", doc = "chat (default), completions or embeddings" },
   },
   doc = [[
@@ -43,7 +45,8 @@ function command.run(given)
     io.stderr:write(tostring(err), "\n")
     return 1
   end
-  local text, why, dropped = core.explain(settings.catalog, body, { seed = seed, api = given.api })
+  local text, why, dropped = core.explain(settings.snapshot, body,
+    { seed = seed, api = given.api, key = given.key, policy = given.policy })
   if text then
     io.stdout:write(text)
     return 0

@@ -9,7 +9,8 @@
 local core      = require "tidegate.core"
 local builtin   = require "tidegate.providers"
 local error_of  = require "tidegate.base.error"
-local positions = require "tidegate.app.positions"
+local positions = require "tidegate.base.positions"
+local policies  = require "tidegate.app.policies"
 local read_file = require "tidegate.base.read_file"
 local sandbox   = require "tidegate.app.sandbox"
 local schema    = require "tidegate.app.schema"
@@ -159,7 +160,7 @@ local function read_keys(file)
       return nil, file:complain({ "keys", i }, ("keys[%d]: the same key as %s"):format(i, seen[text]))
     end
     seen[text] = given.name
-    keys[i] = { name = given.name, key = text, label = label_of(text) }
+    keys[i] = { name = given.name, key = text, label = label_of(text), policy = given.policy }
     core.log.secret(text)
   end
   return keys
@@ -273,6 +274,16 @@ local function catalogs_of(file, names)
   return catalogs
 end
 
+-- The files that the gateway is made from: whoever reads more of them adds them.
+local function files_of(file, catalogs)
+  local files = {}
+  if not file.is_builtin then files[1] = file.name end
+  for _, catalog in ipairs(catalogs) do
+    if not catalog.is_shipped then files[#files + 1] = catalog.path end
+  end
+  return files
+end
+
 -- What the file says, with defaults, in the core's units.
 local function settings_of(file, overrides)
   local v = file.value
@@ -285,8 +296,12 @@ local function settings_of(file, overrides)
     listen = setting "listen", workers = setting "workers", auth = setting "auth", log = setting "log",
     timeouts = scaled(v.timeouts, fields_of "timeouts", 1000, "_ms"),
     limits = scaled(v.limits, fields_of "limits", 1, ""),
-    catalogs = catalogs_of(file, list_of(setting "catalog")), notes = {},
+    catalogs = catalogs_of(file, list_of(setting "catalog")), notes = {}, watch = setting "watch",
   }
+  settings.files = files_of(file, settings.catalogs)
+  function settings.complain(path, words) return file:complain(path, words) end
+  settings.policies, settings.policy = policies.named(v, file.name, settings.complain)
+  settings.policy = settings.policy or DEFAULTS.policy
   local bad = check_open(file, settings)
   if bad then return nil, bad end
   if v.store then
@@ -358,15 +373,18 @@ function config.catalog(settings)
   return catalog, mistakes
 end
 
---- The immutable snapshot that engines work under.
-function config.snapshot(settings, catalog)
-  return core.config({
+--- The immutable snapshot that engines work under. It takes the policies over.
+function config.snapshot(settings, catalog, list)
+  local snapshot, err = core.config({
+    policies = list, policy = settings.default_policy,
     listen = settings.listen, workers = settings.workers or core.cpu_count(),
     is_open = settings.auth == "none", keys = settings.keys, timeouts = settings.timeouts,
     body_bytes = settings.limits.body, answer_bytes = settings.limits.answer,
     event_bytes = settings.limits.event, connections = settings.limits.connections,
     log_requests = settings.log == "debug" or settings.log == "info",
   }, catalog)
+  for _, policy in ipairs(list or {}) do policy:close() end
+  return snapshot, err
 end
 
 return config

@@ -7,6 +7,7 @@ local core    = require "tidegate.core"
 local builtin = require "tidegate.providers"
 local config  = require "tidegate.app.config"
 local demo    = require "tidegate.app.demo"
+local policies = require "tidegate.app.policies"
 
 local load = {}
 
@@ -16,11 +17,11 @@ local function exists(path)
   return file ~= nil
 end
 
-local function from_environment()
+local function from_environment(getenv)
   local found = {}
   for _, slug in ipairs(builtin.slugs) do
     local variable = builtin.find(slug).env
-    local value = variable and os.getenv(variable)
+    local value = variable and getenv(variable)
     if value and value ~= "" then found[#found + 1] = slug end
   end
   return found
@@ -32,8 +33,8 @@ local function counted(n, noun)
 end
 
 -- A key in TIDEGATE_KEY closes what is otherwise open to this machine alone.
-local function with_auth(value)
-  local key = os.getenv "TIDEGATE_KEY"
+local function with_auth(value, getenv)
+  local key = getenv "TIDEGATE_KEY"
   if key and key ~= "" then
     value.auth, value.keys = "keys", { { name = "TIDEGATE_KEY", key = key } }
   else
@@ -42,35 +43,55 @@ local function with_auth(value)
   return value
 end
 
+--- The configuration's file; nil when there is none to read.
+function load.path(path)
+  return path or (exists "tidegate.lua" and "tidegate.lua") or nil
+end
+
 --- What to load: a path, or a table as a file would return it.
 -- @treturn string  what it is, for people
-function load.source(path)
+function load.source(path, getenv)
+  path, getenv = load.path(path), getenv or os.getenv
   if path then return path, path end
-  if exists "tidegate.lua" then return "tidegate.lua", "tidegate.lua" end
-  local found = from_environment()
+  local found = from_environment(getenv)
   if found[1] then
-    return with_auth { providers = found }, "providers found in the environment: " .. table.concat(found, ", ")
+    return with_auth({ providers = found }, getenv),
+      "providers found in the environment: " .. table.concat(found, ", ")
   end
   return nil, "the demo"
 end
 
---- Read everything.
--- @treturn ?table  settings, with `catalog` in it
+local function joined(a, b)
+  local all = {}
+  for _, one in ipairs(a) do all[#all + 1] = one end
+  for _, one in ipairs(b) do all[#all + 1] = one end
+  return all
+end
+
+--- Read everything, and make the snapshot that engines work under.
+-- @tparam ?string path
+-- @tparam ?table overrides  `listen`, `workers` of the command line
+-- @tparam ?function getenv  default os.getenv
+-- @treturn ?table  settings, with `catalog` and `snapshot` in it
 -- @treturn table  the first mistake of each file
-function load.all(path, overrides)
-  local source, what = load.source(path)
-  if not source then
+-- @treturn table  paths of the files that were to be read, as far as they are known
+function load.all(path, overrides, getenv)
+  local source, what = load.source(path, getenv)
+  local is_demo = not source
+  if is_demo then
     local err
     source, err = demo.config()
-    if not source then return nil, { err } end
-    source = with_auth(source)
+    if not source then return nil, { err }, {} end
+    source = with_auth(source, getenv or os.getenv)
   end
-  local settings, err = config.load(source, overrides)
-  if not settings then return nil, { err } end
+  local settings, err = config.load(source, overrides, getenv)
+  if not settings then return nil, { err }, { load.path(path) } end
   local catalog, mistakes = config.catalog(settings)
-  if not catalog then return nil, mistakes end
-  settings.catalog, settings.what = catalog, what
-  settings.is_demo = not load.source(path)
+  local list, more = policies.load(settings)
+  if not catalog or not list then return nil, joined(mistakes, more), settings.files end
+  settings.snapshot, err = config.snapshot(settings, catalog, list)
+  if not settings.snapshot then return nil, { err }, settings.files end
+  settings.catalog, settings.what, settings.is_demo = catalog, what, is_demo
   return settings
 end
 

@@ -11,7 +11,7 @@ local version = require "tidegate.base.version"
 assert(core.version == version, "the C core is of version " .. core.version .. ", the Lua half of " .. version)
 
 -- In the order of the help text.
-local COMMANDS = { "serve", "check", "explain", "models", "catalog", "mock", "config", "version" }
+local COMMANDS = { "serve", "check", "reload", "explain", "policy", "models", "catalog", "mock", "config", "version" }
 
 local function command_of(name)
   for _, known in ipairs(COMMANDS) do

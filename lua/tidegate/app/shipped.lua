@@ -1,4 +1,4 @@
---- The catalogues that come with the program, cut to the configured providers.
+--- What comes with the program: catalogues, cut to the configured providers, and policies.
 
 local core = require "tidegate.core"
 
@@ -9,10 +9,10 @@ local FILES = {
   ["tidegate:demo"]    = "tidegate/catalog/demo.json",
 }
 
--- Inside the program, or beside the modules in a tree.
+-- Inside the program, where a module goes by its name, or beside the modules in a tree.
 local function read(file)
   local ok, embedded = pcall(require, "tidegate.embedded")
-  local text = ok and embedded.read(file)
+  local text = ok and embedded.read((file:gsub("%.lua$", ""):gsub("/", file:find("%.lua$") and "." or "/")))
   if text then return text end
   for template in package.path:gmatch("[^;]+") do
     local path = template:gsub("%?.*$", "") .. file
@@ -20,6 +20,16 @@ local function read(file)
     if text then return text end
   end
   error(file .. " is not installed")
+end
+
+--- The text of one of the program's own Lua modules.
+function shipped.module(name)
+  return read((name:gsub("%.", "/")) .. ".lua")
+end
+
+--- The text of a policy that comes with the program.
+function shipped.policy(name)
+  return read("tidegate/policy/shipped/" .. name .. ".lua")
 end
 
 --- Is this the name of such a catalogue, and no path?

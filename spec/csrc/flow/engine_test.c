@@ -41,6 +41,75 @@ static struct {
     struct tg_addr at;
 } world;
 
+/* ---- a policy whose hooks are functions of C ---- */
+
+static struct {
+    bool is_there;
+    enum tg_verdict verdict;
+    unsigned errors, responses;            /* on_error, on_response */
+    char error[256], response[256];        /* what they were told last */
+} policy;
+
+static tg_err decide(struct tg_policy *p, unsigned engine, struct tg_decision *d, bool *slow)
+{
+    return tg_plan_make(d->plan, d->needs, NULL, d->region, d->now_ms, d->arena, d->fault);
+}
+
+static void put_request(char *at, size_t cap, const struct tg_policy_request *r,
+                        const struct tg_policy_attempt *a)
+{
+    size_t n = strlen(at);
+
+    snprintf(at + n, cap - n, " attempt %u at %.*s, %.*s as %.4s of %zu headers", a->number,
+             (int)a->endpoint->tag.len, a->endpoint->tag.at, (int)r->models[0].len,
+             r->models[0].at, r->id.at, r->headers_count);
+}
+
+static tg_err on_error(struct tg_policy *p, unsigned engine, const struct tg_policy_request *r,
+                       const struct tg_policy_attempt *a, const struct tg_policy_error *e,
+                       enum tg_verdict *verdict, bool *slow)
+{
+    policy.errors++;
+    *verdict = policy.verdict;
+    snprintf(policy.error, sizeof policy.error, "%d %s '%.*s'", e->status, e->type,
+             (int)e->message.len, e->message.len ? e->message.at : "");
+    put_request(policy.error, sizeof policy.error, r, a);
+    return TG_OK;
+}
+
+static tg_err on_response(struct tg_policy *p, unsigned engine, const struct tg_policy_request *r,
+                          const struct tg_policy_attempt *a, const struct tg_policy_response *is,
+                          bool *slow)
+{
+    policy.responses++;
+    snprintf(policy.response, sizeof policy.response, "%d %d+%d tokens, %d nano-dollars%s",
+             is->status, (int)is->prompt_tokens, (int)is->completion_tokens, (int)is->cost_nano,
+             is->stream ? ", a stream" : "");
+    put_request(policy.response, sizeof policy.response, r, a);
+    return TG_OK;
+}
+
+static void free_policy(struct tg_policy *p)
+{
+    tg_free(p);
+}
+
+static void add_policy(struct tg_config *c)
+{
+    static const struct tg_policy_code code = { decide, on_error, on_response, free_policy };
+    struct tg_policy *p = tg_zalloc(sizeof *p);
+
+    CHECK(p != NULL);
+    atomic_init(&p->references, 1);
+    p->name = TG_STR("test");
+    p->hooks = TG_HOOKS_DECIDE | TG_HOOKS_LATER;
+    p->code = &code;
+    c->policies = tg_arena_get(&c->arena, sizeof *c->policies);
+    c->policies[c->policies_count++] = c->policy = p;
+}
+
+/* ---- the world ---- */
+
 static struct tg_config *make_config(void)
 {
     struct tg_config *c = tg_config_new();
@@ -69,6 +138,8 @@ static struct tg_config *make_config(void)
     CHECK(tg_catalog_seal(c->catalog) == TG_OK);
     c->auth = TG_AUTH_NONE;
     c->log_requests = false;
+    if (policy.is_there)
+        add_policy(c);
     CHECK(tg_config_seal(c) == TG_OK);
     tg_buf_done(&why);
     return c;
@@ -176,33 +247,96 @@ TEST("an answer is relayed, whole and streamed, from whichever endpoint works")
     close_world();
 }
 
+/* Let every allocation of this exchange fail in turn. */
+static void check_every_allocation(const char *body, const char *a, const char *b)
+{
+    for (size_t nth = 1;; nth++) {
+        size_t made;
+        open_world(a, b);
+        struct tg_str got = ask(body, nth, &made);
+        if (strstr(got.at, "data: [DONE]"))
+            CHECK(strstr(got.at, "\"content\":\"Hel\"") && strstr(got.at, "\"content\":\"lo\"") &&
+                  a != cut_answer);
+        if (tg_str_starts(got, "HTTP/1.1 200") && strstr(got.at, "application/json"))
+            CHECK(strstr(got.at, "\"content\":\"Hello\"") != NULL);
+        close_world();
+        if (made < nth) {
+            CHECK(nth > 10);
+            break;
+        }
+    }
+}
+
+static const struct { const char *body, *a, *b; } exchanges[] = {
+    { WHOLE, whole_answer, whole_answer },    { WHOLE, broken_answer, whole_answer },
+    { STREAM, stream_answer, stream_answer }, { STREAM, broken_answer, stream_answer },
+    { STREAM, cut_answer, cut_answer },
+};
+
 TEST("R-36 whatever allocation fails, nothing leaks, nothing is freed twice, and no broken answer looks whole")
 {
-    static const struct { const char *body, *a, *b; } cases[] = {
-        { WHOLE, whole_answer, whole_answer },    { WHOLE, broken_answer, whole_answer },
-        { STREAM, stream_answer, stream_answer }, { STREAM, broken_answer, stream_answer },
-        { STREAM, cut_answer, cut_answer },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof exchanges / sizeof *exchanges; i++) {
         char where[32];
         snprintf(where, sizeof where, "case %zu", i);
         check_context = where;
-        for (size_t nth = 1;; nth++) {
-            size_t made;
-            open_world(cases[i].a, cases[i].b);
-            struct tg_str got = ask(cases[i].body, nth, &made);
-            if (strstr(got.at, "data: [DONE]"))
-                CHECK(strstr(got.at, "\"content\":\"Hel\"") && strstr(got.at, "\"content\":\"lo\"") &&
-                      cases[i].a != cut_answer);
-            if (tg_str_starts(got, "HTTP/1.1 200") && strstr(got.at, "application/json"))
-                CHECK(strstr(got.at, "\"content\":\"Hello\"") != NULL);
-            close_world();
-            if (made < nth) {
-                CHECK(nth > 10);
-                break;
-            }
-        }
+        check_every_allocation(exchanges[i].body, exchanges[i].a, exchanges[i].b);
     }
+}
+
+TEST("R-36 the same under a policy that is asked about failures and told of answers")
+{
+    policy.is_there = true;
+    for (size_t i = 0; i < sizeof exchanges / sizeof *exchanges; i++) {
+        char where[32];
+        snprintf(where, sizeof where, "case %zu", i);
+        check_context = where;
+        policy.verdict = i % 2 ? TG_VERDICT_NEXT : TG_VERDICT_NONE;
+        check_every_allocation(exchanges[i].body, exchanges[i].a, exchanges[i].b);
+    }
+    CHECK(policy.errors && policy.responses);
+    policy.is_there = false;
+}
+
+TEST("a policy is asked about each failed attempt, and told of the answer that came")
+{
+    static const char refused[] = "HTTP/1.1 400 No\r\nContent-Length: 37\r\n\r\n"
+                                  "{\"error\":{\"message\":\"not like this\"}}";
+    size_t n;
+
+    memset(&policy, 0, sizeof policy);
+    policy.is_there = true;
+    policy.verdict = TG_VERDICT_NEXT;
+    open_world(refused, refused);
+    CHECK(tg_str_starts(ask(WHOLE, 0, &n), "HTTP/1.1 400"));
+    CHECK_INT(policy.errors, 2);           /* both were asked: without it one would have been */
+    CHECK_INT(policy.responses, 0);
+    CHECK(tg_str_starts(tg_str_of(policy.error), "400 bad_request 'not like this' attempt 2 at "));
+    CHECK(strstr(policy.error, ", t/m as gen- of 3 headers") != NULL);
+    close_world();
+
+    policy.verdict = TG_VERDICT_STOP;
+    policy.errors = 0;
+    open_world(broken_answer, broken_answer);
+    CHECK(tg_str_starts(ask(STREAM, 0, &n), "HTTP/1.1 500"));
+    CHECK_INT(policy.errors, 1);
+    CHECK_INT(world.asked[0] + world.asked[1], 1);
+    CHECK_INT(policy.responses, 0);
+    close_world();
+
+    open_world(stream_answer, stream_answer);
+    ask(STREAM, 0, &n);
+    CHECK_INT(policy.responses, 1);
+    CHECK(tg_str_starts(tg_str_of(policy.response),
+                        "200 3+2 tokens, 7000 nano-dollars, a stream attempt 1 at "));
+    close_world();
+    CHECK_INT(policy.errors, 1);
+
+    open_world(cut_answer, cut_answer);    /* broken in its midst: no answer, and no question */
+    ask(STREAM, 0, &n);
+    CHECK_INT(policy.responses, 1);
+    CHECK_INT(policy.errors, 1);
+    close_world();
+    policy.is_there = false;
 }
 
 TEST("an engine that cannot start says why and leaves nothing behind")

@@ -1,7 +1,9 @@
 #include "check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +92,60 @@ TEST("every refused allocation is told")
     write_file(40000);
     CHECK_EVERY_ALLOCATION(read_once());
     unlink(path);
+}
+
+/* ---- stamps ---- */
+
+static bool is_stamp(const struct tg_file_stamp *a, const struct tg_file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes
+        && a->written_ns == b->written_ns;
+}
+
+TEST("a file has one stamp until it is written or replaced")
+{
+    struct tg_file_stamp first, again;
+
+    write_file(3);
+    CHECK_INT(tg_file_stamp(path, &first), TG_OK);
+    CHECK_INT(tg_file_stamp(path, &again), TG_OK);
+    CHECK(is_stamp(&first, &again));
+    CHECK_INT(first.bytes, 3);
+
+    CHECK_INT(truncate(path, 2), 0);
+    CHECK_INT(tg_file_stamp(path, &again), TG_OK);
+    CHECK(!is_stamp(&first, &again));
+
+    /* Another file of the same size and time. */
+    struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+    char old[sizeof path];
+    CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+    CHECK_INT(tg_file_stamp(path, &first), TG_OK);
+    strcpy(old, path);
+    write_file(2);
+    CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+    CHECK_INT(rename(path, old), 0);
+    CHECK_INT(tg_file_stamp(old, &again), TG_OK);
+    CHECK_INT(again.written_ns, first.written_ns);
+    CHECK(!is_stamp(&first, &again));
+    unlink(old);
+
+    CHECK_INT(tg_file_stamp(old, &again), TG_ENOTFOUND);
+}
+
+TEST("two paths are the same file however they are written, and through links")
+{
+    char link[sizeof path + 4];
+
+    write_file(1);
+    snprintf(link, sizeof link, "%s.ln", path);
+    CHECK_INT(symlink(path, link), 0);
+    CHECK(tg_file_is_same(path, link));
+    CHECK(tg_file_is_same("/tmp", "/tmp/../tmp"));
+    CHECK(!tg_file_is_same(path, "/tmp"));
+    unlink(path);
+    CHECK(!tg_file_is_same(path, path));
+    unlink(link);
 }
 
 /* ---- shared memory ---- */

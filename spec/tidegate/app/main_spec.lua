@@ -37,13 +37,13 @@ describe("tidegate", function()
   it("helps, with every command in a line", function()
     local status, out = run "--help"
     assert.equal(0, status)
-    for _, name in ipairs { "serve", "check", "explain", "models", "catalog", "mock", "config", "version" } do
+    for _, name in ipairs { "serve", "check", "reload", "explain", "models", "catalog", "mock", "config", "version" } do
       assert.truthy(out:find("\n  " .. name .. " +%l"), name)
     end
     assert.equal(2, (run()))
   end)
 
-  for _, name in ipairs { "serve", "check", "explain", "models", "catalog", "mock", "config", "version" } do
+  for _, name in ipairs { "serve", "check", "reload", "explain", "models", "catalog", "mock", "config", "version" } do
     it(name .. " has help of its own", function()
       local status, out = run(name, "--help")
       assert.equal(0, status)

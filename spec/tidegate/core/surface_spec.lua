@@ -15,7 +15,8 @@ end
 
 describe("docs/lua/core.md", function()
   for _, part in ipairs { { core, "core." }, { core.clock, "core.clock." }, { core.log, "core.log." },
-                          { core.json, "json." }, { core.catalog, "catalog." } } do
+                          { core.json, "json." }, { core.catalog, "catalog." },
+                          { core.process, "core.process." } } do
     for _, name in ipairs(functions_of(part[1], part[2])) do
       it("has " .. name, function()
         assert.truthy(page:find("`" .. name .. "(", 1, true))

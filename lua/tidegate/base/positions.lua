@@ -4,6 +4,7 @@
 --     root.line                     --> 1
 --     root.fields.listen.line       --> 2
 --     root.fields.providers.items[1].fields.slug.line
+--     positions.line_of(root, { "providers", 1, "slug" })
 --
 -- Reads Lua only as far as table constructors go: what is returned, and what a
 -- `local name = {` holds that is named there. Anything cleverer has the line of
@@ -148,6 +149,17 @@ function positions.read(source)
     end
   end
   return root
+end
+
+--- The line of a path of keys; of what holds it when it is not written itself.
+function positions.line_of(root, path)
+  local node, line = root, root.line
+  for _, step in ipairs(path) do
+    node = type(step) == "number" and (node.items or {})[step] or (node.fields or {})[step]
+    if not node then break end
+    line = node.line
+  end
+  return line
 end
 
 return positions

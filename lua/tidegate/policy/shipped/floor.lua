@@ -1,0 +1,8 @@
+--- `:floor`: the lowest price first, flex tiers among the candidates.
+
+---@type tidegate.Policy
+return {
+  name = "floor",
+  tiers = { "flex" },
+  data = { sort = "price" },
+}

@@ -26,17 +26,6 @@ for _, field in ipairs(schema.config) do DEFAULTS[field.name] = field.default en
 
 -- ---- where things stand ----
 
--- The line of a path of keys; of what holds it when it is not written itself.
-local function line_of(root, path)
-  local node, line = root, root.line
-  for _, step in ipairs(path) do
-    node = type(step) == "number" and (node.items or {})[step] or (node.fields or {})[step]
-    if not node then break end
-    line = node.line
-  end
-  return line
-end
-
 local function node_at(root, ...)
   local node = root
   for _, step in ipairs { ... } do
@@ -191,7 +180,7 @@ file_mt.__index = file_mt
 function file_mt:complain(path, message)
   -- Nobody wrote a line of it, and the only key in it is this one.
   if self.is_builtin then return error_of("invalid", (message:gsub("^keys%[1%]%.key", "TIDEGATE_KEY"))) end
-  return error_of("invalid", ("%s:%d: %s"):format(self.name, line_of(self.root, path), message))
+  return error_of("invalid", ("%s:%d: %s"):format(self.name, positions.line_of(self.root, path), message))
 end
 
 -- A key whose `key = env "X"` found nothing: say so rather than "missing key".

@@ -22,8 +22,7 @@ end
 local function modules()
   local real = setmetatable({}, { __index = testing })
   function real.load(path, options)
-    options = options or {}
-    return testing.load(path, { backend = options.backend or backend })
+    return testing.load(path, setmetatable({ backend = backend }, { __index = options }))
   end
   return { ["tidegate.testing"] = real }
 end

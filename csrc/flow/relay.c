@@ -217,7 +217,7 @@ static struct tg_relay_todo retry(struct tg_relay *r, int64_t retry_after_ms, ui
 {
     uint64_t wait = TG_RELAY_POLICY_WAIT_MS;
 
-    for (unsigned i = 1; i < r->attempts && wait < TG_RELAY_POLICY_WAIT_MAX_MS; i++)
+    for (unsigned i = 0; i < r->repeats && wait < TG_RELAY_POLICY_WAIT_MAX_MS; i++)
         wait *= 2;
     if (wait > TG_RELAY_POLICY_WAIT_MAX_MS)
         wait = TG_RELAY_POLICY_WAIT_MAX_MS;

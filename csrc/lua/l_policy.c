@@ -3,12 +3,14 @@
  *     local p = core.policy { name = "cheap", file = "policies/cheap.lua", text = text,
  *                             find = function(name) return text, "policies/name.lua" end }
  *     p:shape()     --> { value, globals }: what the file returned, to be checked
+ *     p:fits(catalog)   --> true | nil, err: the models that it names are there
  *     p:seal { data = JSON, models = { ... }, refuses = false, priority = false, flex = false }
  *                   --> true | nil, err
  *
  * Sealed, it is what core.config() takes in its list of policies. */
 #include "lua/l_policy.h"
 
+#include "lua/l_catalog.h"
 #include "lua/tgl.h"
 
 #define TYPE "tidegate.core.policy"
@@ -125,6 +127,24 @@ static int l_models(lua_State *L)
     return 1;
 }
 
+/* fits(catalog) -> true | nil, err, i: does it have the models that it names? The
+ * i-th is missing. */
+static int l_fits(lua_State *L)
+{
+    struct tg_policy *p = tgl_check_policy(L, 1);
+    struct tg_catalog *catalog = tgl_check_catalog(L, 2);
+    struct tg_buf *why = tgl_buf(L);
+    size_t which = 0;
+    tg_err err = tgl_policy_fits(p, catalog, why, &which);
+    if (err) {
+        tgl_fail_words(L, err, tg_buf_view(why));
+        lua_pushinteger(L, (lua_Integer)which + 1);
+        return 3;
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int l_close(lua_State *L)
 {
     void **box = tgl_box(L, 1, TYPE);
@@ -135,7 +155,7 @@ static int l_close(lua_State *L)
 
 static const luaL_Reg METHODS[] = {
     { "shape", l_shape }, { "seal", l_seal }, { "hooks", l_hooks },
-    { "models", l_models }, { NULL, NULL }
+    { "models", l_models }, { "fits", l_fits }, { NULL, NULL }
 };
 
 int tgl_policy(lua_State *L)

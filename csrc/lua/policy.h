@@ -53,6 +53,11 @@ struct tgl_policy_said {
 tg_err tgl_policy_seal(struct tg_policy *p, const struct tgl_policy_said *said,
                        struct tg_buf *why);
 
+/* Find the models that it names. TG_EINVAL with "models: ..." in `why`, and which
+ * of them it was, from 0 on. */
+tg_err tgl_policy_fits(struct tg_policy *p, const struct tg_catalog *catalog, struct tg_buf *why,
+                       size_t *which);
+
 /* Make it work for this catalogue: find its models, make sandboxes for
  * `engines` engines. Once. */
 tg_err tgl_policy_open(struct tg_policy *p, const struct tg_catalog *catalog, unsigned engines,

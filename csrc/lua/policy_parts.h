@@ -50,6 +50,7 @@ struct tgp_box {
     const struct tg_policy_request *about; /* while a turn runs, else NULL */
     uint64_t now_ms;
     unsigned lines;                        /* logged in this turn */
+    bool     has_new_rows;                 /* made in this turn */
 };
 
 /* ---- policy_views.c: what hooks are given ---- */

@@ -139,6 +139,7 @@ static void make_row(lua_State *L, struct tgp_box *box, struct tgp_row *row,
     row->in_flight = 0;
     row->breaker = TG_BREAKER_CLOSED;
     row->figures_ms = 0;
+    box->has_new_rows = true;
     write_price(L, row, &c->prices);
     row->view = luaL_ref(L, LUA_REGISTRYINDEX);
 }

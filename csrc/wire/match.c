@@ -101,7 +101,7 @@ static bool is_of_class(unsigned char c, unsigned char class)
 /* Where the single-character part that begins at p ends; NULL: malformed. */
 static const char *part_end(struct tg_match *m, const char *p)
 {
-    const char *end = pattern_end(m);
+    const char *end = pattern_end(m), *set = p;
     char c = *p++;
 
     if (c == ESCAPE) {
@@ -119,7 +119,7 @@ static const char *part_end(struct tg_match *m, const char *p)
         if (*p++ == ESCAPE && p < end)
             p++;
     } while (p == end || *p != ']');
-    return p + 1;
+    return spend(m, (uint64_t)(p - set) / 4) ? p + 1 : NULL;
 }
 
 /* Of a set from its '[' to its ']'. */
@@ -149,7 +149,7 @@ static bool is_of_set(unsigned char c, const char *p, const char *last)
 /* Is the subject's character at s one of the part [p, end)? */
 static bool is_one(struct tg_match *m, const char *s, const char *p, const char *end)
 {
-    if (s >= subject_end(m) || !spend(m, 1 + (uint64_t)(end - p) / 8))
+    if (s >= subject_end(m) || !spend(m, 1 + (uint64_t)(end - p) / 4))
         return false;
     switch (*p) {
     case '.':    return true;

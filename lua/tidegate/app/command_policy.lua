@@ -38,7 +38,7 @@ end
 
 local actions = {}
 
-function actions.test(given, files)
+function actions.test(_, files)
   if not files[1] then return complain("test: FILE is missing") end
   return policy_test.run(files)
 end

@@ -87,7 +87,7 @@ function load.all(path, overrides, getenv)
   local settings, err = config.load(source, overrides, getenv)
   if not settings then return nil, { err }, { load.path(path) } end
   local catalog, mistakes = config.catalog(settings)
-  local list, more = policies.load(settings)
+  local list, more = policies.load(settings, catalog)
   if not catalog or not list then return nil, joined(mistakes, more), settings.files end
   settings.snapshot, err = config.snapshot(settings, catalog, list)
   if not settings.snapshot then return nil, { err }, settings.files end

@@ -61,11 +61,13 @@ end
 --- Make a policy of a file's text.
 -- @tparam string name  by which requests and keys choose it
 -- @tparam string path  as errors call it; files beside it are found from there
--- @tparam ?table files  gets the paths of the files that it requires
+-- @tparam ?table options  `files` gets the paths of the files that it requires; `catalog` must have
+--   the models that it names
 -- @treturn ?policy  of the core, sealed
 -- @treturn ?error
-function policies.make(name, path, text, files)
-  local policy, err = core.policy { name = name, file = path, text = text, find = finder(path, files or {}) }
+function policies.make(name, path, text, options)
+  options = options or {}
+  local policy, err = core.policy { name = name, file = path, text = text, find = finder(path, options.files or {}) }
   if not policy then return nil, err end
   local shape = policy:shape()
   local bad = schema.check(shape.value, shape.globals)
@@ -76,14 +78,21 @@ function policies.make(name, path, text, files)
     priority = has(said.tiers, "priority"), flex = has(said.tiers, "flex"),
   }
   if not sealed then return nil, complaint(path, text, { path = { "data" }, message = tostring(err) }) end
+  if options.catalog then
+    local fits, why, i = policy:fits(options.catalog)
+    if not fits then return nil, complaint(path, text, { path = { "models", i }, message = tostring(why) }) end
+  end
   return policy
 end
 
 --- The same, of a file.
-function policies.read(name, path, files)
+-- @treturn ?bool  nil when there is no file to read; false when there is something wrong in it
+function policies.read(name, path, options)
   local text, err = read_file(path)
   if not text then return nil, err end
-  return policies.make(name, path, text, files)
+  local policy
+  policy, err = policies.make(name, path, text, options)
+  return policy or false, err
 end
 
 -- ---- those of a configuration ----
@@ -151,9 +160,10 @@ local function check_names(settings, names, mistakes)
 end
 
 --- Read the policies that the settings name, and the shipped ones that they do not replace.
+-- @tparam ?catalog catalog  which must have their models
 -- @treturn ?table  core policies
 -- @treturn table  the first mistake of each file, when there are any
-function policies.load(settings)
+function policies.load(settings, catalog)
   local list, names, mistakes, own = {}, {}, {}, {}
   local function take(name, policy, err)
     if policy then
@@ -165,8 +175,8 @@ function policies.load(settings)
   for _, given in ipairs(settings.policies) do
     own[given.name] = true
     settings.files[#settings.files + 1] = given.path
-    local policy, err = policies.read(given.name, given.path, settings.files)
-    if err and err.code == "not_found" then err = given.complain(tostring(err)) end
+    local policy, err = policies.read(given.name, given.path, { files = settings.files, catalog = catalog })
+    if policy == nil then err = given.complain(tostring(err)) end
     take(given.name, policy, err)
   end
   for _, name in ipairs(policies.SHIPPED) do

@@ -10,3 +10,24 @@ files["bench"] = { max_line_length = 160 }
 -- Configurations see this much and no more.
 files["examples"] = { std = "none", read_globals = { "env", "string", "table", "math", "ipairs", "pairs",
   "tostring", "tonumber", "type", "assert", "error" } }
+
+-- Policies see what the sandbox has: this is what `tidegate policy luacheckrc` prints. Their specs
+-- are programs like any other.
+files["examples/policies"] = { std = "none", unused_args = false, read_globals = {
+  "_VERSION", "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "require",
+  "select", "tonumber", "tostring", "type", "unpack",
+  string = { fields = {
+    "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse",
+    "sub", "upper",
+  } },
+  table = { fields = {
+    "concat", "insert", "remove", "sort", "unpack",
+  } },
+  math = { fields = {
+    "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod",
+    "frexp", "huge", "ldexp", "log", "log10", "max", "min", "modf", "pi", "pow", "rad", "random",
+    "sin", "sinh", "sqrt", "tan", "tanh",
+  } },
+  tidegate = { fields = { "log", kv = { fields = { "get", "set", "incr" } } } },
+} }
+files["examples/policies/*_spec.lua"] = { std = "luajit+busted", max_line_length = 160 }

@@ -11,6 +11,7 @@
 #include "flow/admit.h"
 #include "flow/pump.h"
 #include "flow/reply.h"
+#include "flow/settle.h"
 
 enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64, REST_MS = 1000 };
 
@@ -472,6 +473,8 @@ static void on_relay(struct tg_engine *e, struct tg_client *c, const struct tg_h
         tg_reply_fault(c, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
         tg_buf_done(&metadata);
+        x->policy_failed = x->desk->plan.policy_failed;
+        tg_settle_refused(x, &fault);
         drop_exchange(x);
         return;
     }

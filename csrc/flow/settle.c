@@ -106,6 +106,35 @@ void tg_settle_price(struct tg_exchange *x)
     x->cost = tg_price_cost(&prices, u, x->images, ceiling > 0 ? 2 * ceiling : -1);
 }
 
+/* Who asked, and by which policy it was decided. */
+static void log_who(struct tg_log *l, const struct tg_exchange *x)
+{
+    tg_log_own(l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
+    if (x->key)
+        tg_log_own(l, "key", x->key->name);
+    if (!x->policy)
+        return;
+    tg_log_own(l, "policy", x->policy->name);
+    if (x->policy_failed)
+        tg_log_bool(l, "policy_failed", true);
+    if (x->policy->hooks)
+        tg_log_int(l, "seed", (int64_t)x->seed);
+}
+
+void tg_settle_refused(const struct tg_exchange *x, const struct tg_fault *fault)
+{
+    struct tg_log l;
+
+    if (!x->config->log_requests || !tg_log_open(&l, TG_LOG_INFO, "request"))
+        return;
+    log_who(&l, x);
+    tg_log_own(&l, "outcome", TG_STR("refused"));
+    tg_log_int(&l, "status", tg_fault_status(fault));
+    tg_log_str(&l, "error", fault->message.len ? fault->message
+                                               : tg_str_of(tg_fault_type_name(fault->type)));
+    tg_log_close(&l);
+}
+
 static void log_request(const struct tg_exchange *x, uint64_t now_ms)
 {
     const struct tg_answer_facts *f = x->answer ? tg_answer_facts(x->answer) : NULL;
@@ -117,19 +146,10 @@ static void log_request(const struct tg_exchange *x, uint64_t now_ms)
 
     if (!x->config->log_requests || !tg_log_open(&l, level, "request"))
         return;
-    tg_log_own(&l, "id", (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN });
-    if (x->key)
-        tg_log_own(&l, "key", x->key->name);
+    log_who(&l, x);
     if (x->endpoint) {
         tg_log_own(&l, "model", x->endpoint->model->id);
         tg_log_own(&l, "provider", x->endpoint->tag);
-    }
-    if (x->policy) {
-        tg_log_own(&l, "policy", x->policy->name);
-        if (x->policy_failed)
-            tg_log_bool(&l, "policy_failed", true);
-        if (x->policy->hooks)
-            tg_log_int(&l, "seed", (int64_t)x->seed);
     }
     tg_log_bool(&l, "stream", x->is_stream);
     tg_log_own(&l, "outcome", tg_str_of(tg_outcome_rule(x->relay.last)->name));

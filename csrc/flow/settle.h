@@ -16,6 +16,9 @@ struct tg_policy_attempt tg_settle_attempt_facts(const struct tg_exchange *x);
  * nothing true), price it into x->cost. Before the ending is written. */
 void tg_settle_price(struct tg_exchange *x);
 
+/* The request came to nothing before its first attempt: write its log line. */
+void tg_settle_refused(const struct tg_exchange *x, const struct tg_fault *fault);
+
 /* The exchange is over, however: remember stickiness, write the log line. */
 void tg_settle_exchange(struct tg_exchange *x, uint64_t now_ms);
 

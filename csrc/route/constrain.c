@@ -8,6 +8,7 @@ enum {
     TEXT_BIT       = 1 << TG_MODE_TEXT,
     EMBEDDINGS_BIT = 1 << TG_MODE_EMBEDDINGS,
     FORCED_CALLS   = 1 << TG_CHOICE_REQUIRED | 1 << TG_CHOICE_FUNCTION,
+    POLICY_REASONS_MAX = 4,        /* that a client is told */
     MAX_TOKENS_BITS = TG_PARAM_BIT(MAX_TOKENS) | TG_PARAM_BIT(MAX_COMPLETION_TOKENS)
 };
 
@@ -496,6 +497,21 @@ static bool is_policys(const struct tg_plan *p, enum tg_drop last)
     return p->count && p->needs->data;
 }
 
+/* In the filter's own words, each once: its author knows why. */
+static void say_policy(struct tg_buf *b, const struct tg_plan *p)
+{
+    struct tg_str reasons[TG_FAULT_NAMES_MAX] = { { 0 } };
+
+    for (size_t i = 0; i < p->count; i++)
+        if (p->all[i].drop == TG_DROP_POLICY && p->all[i].detail.len)
+            note(reasons, p->all[i].detail);
+    tg_buf_z(b, "No endpoints found matching the gateway's routing policy");
+    if (reasons[0].len)
+        tg_buf_z(b, ": ");
+    put_list(b, reasons, POLICY_REASONS_MAX);
+    tg_buf_char(b, '.');
+}
+
 static void say(struct tg_buf *b, const struct tg_plan *p, enum tg_drop last)
 {
     switch (last) {
@@ -546,7 +562,7 @@ static void say(struct tg_buf *b, const struct tg_plan *p, enum tg_drop last)
                     ROUTING_DOCS);
         return;
     case TG_DROP_POLICY:
-        tg_buf_z(b, "No endpoints found matching the gateway's routing policy.");
+        say_policy(b, p);
         return;
     }
 }

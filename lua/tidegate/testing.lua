@@ -211,13 +211,18 @@ local function read(path)
 end
 
 --- Load a policy. What is wrong with it is raised as "file:line: what".
--- @tparam string path
+-- @tparam string path  from where the tests run, or from the spec that calls this
 -- @tparam ?table options  `backend`: what runs it (policy/backend.lua); `text`: what the file holds
--- @treturn policy  with `rank`, `on_error`, `on_response` and its `name`
+-- @treturn policy  with `rank`, `on_error`, `on_response`, its `name`, and the `path` where it was found
 function testing.load(path, options)
   options = options or {}
   local text = options.text or read(path)
-  if not text then error("there is no file " .. path, 0) end
+  if not text then
+    local beside_spec = (debug.getinfo(2, "S").source:match("^@(.*/)") or "") .. path
+    text = read(beside_spec)
+    if not text then error("there is no file " .. path, 0) end
+    path = beside_spec
+  end
   local directory = path:match("^(.*/)[^/]*$") or ""
   local function beside(name)
     local called = directory .. name:gsub("%.", "/") .. ".lua"
@@ -225,7 +230,7 @@ function testing.load(path, options)
   end
   local policy, why = load({ text = text, called = path, beside = beside }, options.backend or plain_backend, world)
   if not policy then error(why, 0) end
-  return setmetatable({ policy = policy, name = policy.value.name }, policy_mt)
+  return setmetatable({ policy = policy, name = policy.value.name, path = path }, policy_mt)
 end
 
 return testing

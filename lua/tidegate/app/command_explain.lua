@@ -12,6 +12,7 @@ local command = {
     { name = "seed", value = "N", doc = "of the random draws; the same seed, the same order (default 1)" },
     { name = "key", value = "NAME", doc = "as who holds this key of the configuration: its policy" },
     { name = "policy", value = "NAME", doc = "under this policy, whoever asks" },
+    { name = "at", value = "TIME", doc = "as at that time, UTC: 2026-12-24T18:30, 18:30 today, or Unix seconds" },
     { name = "api", value = "NAME", doc = "chat (default), completions or embeddings" },
   },
   doc = [[
@@ -28,6 +29,27 @@ local function read_body(path)
   return io.stdin:read("*a")
 end
 
+local DAY = 86400
+
+-- Unix time of a day at midnight, UTC: days since 1970-01-01 by the civil calendar.
+local function midnight(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  local days = 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+    + math.floor((153 * (month - 3) + 2) / 5) + day - 1
+  return (days - 719468) * DAY
+end
+
+-- Unix seconds; nil when it is no time.
+local function time_of(text, now)
+  if text:find "^%d+$" then return tonumber(text) end
+  local year, month, day, rest = text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[T ]?(.*)$"
+  local hour, minute = (rest or text):match "^(%d%d?):(%d%d)Z?$"
+  if rest == "" then hour, minute = 0, 0 end
+  if not hour or tonumber(hour) > 23 or tonumber(minute) > 59 then return nil end
+  local from = year and midnight(tonumber(year), tonumber(month), tonumber(day)) or now - now % DAY
+  return from + hour * 3600 + minute * 60
+end
+
 function command.run(given)
   if not given.request then
     io.stderr:write("tidegate explain: --request FILE is missing\n")
@@ -38,6 +60,12 @@ function command.run(given)
     io.stderr:write("tidegate explain: --seed: a number expected\n")
     return 2
   end
+  local at = given.at and time_of(given.at, math.floor(core.clock.wall()))
+  if given.at and not at then
+    io.stderr:write("tidegate explain: --at: a time as in 2026-12-24T18:30, 18:30 or 1798137000 expected, got ",
+      given.at, "\n")
+    return 2
+  end
   local settings, mistakes = load.all(given[1])
   if not settings then return load.complain(mistakes) end
   local body, err = read_body(given.request)
@@ -46,7 +74,7 @@ function command.run(given)
     return 1
   end
   local text, why, dropped = core.explain(settings.snapshot, body,
-    { seed = seed, api = given.api, key = given.key, policy = given.policy })
+    { seed = seed, api = given.api, wall_s = at, key = given.key, policy = given.policy })
   if text then
     io.stdout:write(text)
     return 0

@@ -1,4 +1,7 @@
-local core = require "tidegate.core"
+local core     = require "tidegate.core"
+local this_lua = require "this_lua"
+
+local unpack = this_lua.unpack
 
 local TURN_MS, OVER_MS, MEMORY = 5, 20, 8 * 1024 * 1024
 
@@ -17,14 +20,32 @@ local function run(text)
   return box:call()
 end
 
+-- Those of the cases that are for this Lua.
+local function cases_here(path)
+  local here = {}
+  for _, case in ipairs(dofile(path)) do
+    if not case.here or case.here:find(this_lua.name, 1, true) then here[#here + 1] = case end
+  end
+  return here
+end
+
+-- Is the error one of "this or that": codes, or parts of messages?
+local function is_any_of(ends, err)
+  for one in (ends .. " or "):gmatch("(.-) or ") do
+    if err.code == one or err.message:find(one, 1, true) then return true end
+  end
+  return false
+end
+
 describe("a sandbox", function()
   describe("is not left by what", function()
-    for _, case in ipairs(dofile "spec/tidegate/hostile/escapes.lua") do
-      local name, text, says = case[1], case[2], case.says
+    for _, case in ipairs(cases_here "spec/tidegate/hostile/escapes.lua") do
+      local name, text, says = case[1], case[2], this_lua.words(case.says)
 
       it(name, function()
-        if not case.only then
-          assert.equal("out", assert(loadstring(text))(), "it does not work at all")
+        -- They were written for LuaJIT: elsewhere there may be no such way at all.
+        if not case.only and (this_lua.is_luajit or case.here) then
+          assert.equal("out", assert(this_lua.compile(text))(), "it does not work at all")
         end
         local box = new { load_us = 1e6 }
         local ok, err = box:load(text, "policy.lua")
@@ -41,7 +62,7 @@ describe("a sandbox", function()
   end)
 
   describe("ends in time, is small, and can be used again, when its text", function()
-    for _, case in ipairs(dofile "spec/tidegate/hostile/attacks.lua") do
+    for _, case in ipairs(cases_here "spec/tidegate/hostile/attacks.lua") do
       local name, text, ends = case[1], case[2], case[3]
 
       it(name, function()
@@ -51,7 +72,7 @@ describe("a sandbox", function()
         local ok, err = box:load(text, "policy.lua")
         local ms = (os.clock() - before) * 1e3
         assert.is_nil(ok)
-        assert.truthy(ends:find(err.code, 1, true) or err.message:find(ends, 1, true), err.code .. ": " .. err.message)
+        assert.truthy(is_any_of(ends, err), err.code .. ": " .. err.message)
         assert.truthy(err.message:find("^policy%.lua:"), err.message)
         assert.is_true(ms < TURN_MS + OVER_MS, ms .. " ms")
         assert.is_true(box:bytes() < MEMORY / 4, box:bytes() .. " bytes are kept")
@@ -64,12 +85,30 @@ describe("a sandbox", function()
   it("that keeps what it should not is worn", function()
     local box = new { load_us = 2e6 }
     assert.is_false(box:is_worn())
-    assert(box:load("local t = {} for i = 1, 90 do t[i] = {} for k = 1, 6000 do t[i][k] = i .. 'x' .. k % 9 end end return t", "p.lua"))
+    local lists = this_lua.is_luajit and 90 or 45        -- elsewhere a value takes twice the room
+    assert(box:load("local t = {} for i = 1, " .. lists .. " do t[i] = {} for k = 1, 6000 do t[i][k] = i .. 'x' .. k % 9 end end return t", "p.lua"))
     assert.is_true(box:is_worn())
     assert.is_true(box:bytes() <= MEMORY)
   end)
 
+  -- Collecting takes memory before it gives some, and there is nobody behind a turn to catch an error.
+  it("survives a turn that leaves no memory at all", function()
+    local box = new { load_us = 1e6 }
+    local ok, err = box:load([[
+      local names = {} for i = 1, 30000 do names[i] = 'k' .. i end names = nil
+      kept = {}
+      local function fill(size) local t = {} for i = 1, size do t[i] = 1 end kept[#kept + 1] = t end
+      for size = 13, 0, -1 do while pcall(fill, 2 ^ size) do end end
+      error 'full']], "p.lua")
+    assert.is_nil(ok)
+    if this_lua.is_luajit then assert.equal("no_memory", err.code) end
+    assert.is_true(box:is_worn())
+    assert.is_true(box:bytes() <= MEMORY + 1024)
+    box:close()
+  end)
+
   it("that saw a 64-bit literal is worn: ffi is open in it", function()
+    if not this_lua.is_luajit then return end
     local box = new()
     assert.is_nil(box:load("return 1LL", "p.lua"))
     assert.is_true(box:is_worn())
@@ -86,6 +125,15 @@ describe("a sandbox", function()
     end
   end)
 
+  it("shares nothing with another, nor with the host", function()
+    local one, other = new(), new()
+    assert(one:load("string.upper = nil math = nil left = 1 pairs, table.sort = nil, nil return 1", "p.lua"))
+    assert(other:load("return function() return ('x'):upper(), math.pi > 3, left, pairs ~= nil, table.sort ~= nil end", "p.lua"))
+    assert.same({ "X", true, [4] = true, [5] = true }, { other:call() })
+    assert.equal("X", ("x"):upper())
+    assert.is_nil(rawget(_G, "left"))
+  end)
+
   it("interprets: hooks run in a loop that is hot", function()
     -- The compiler would have taken over after 56 turns, and its code runs no hooks.
     local _, err = new():load("local n = 0 for i = 1, 1e12 do n = n + i end", "p.lua")
@@ -99,7 +147,8 @@ describe("an error in a sandbox", function()
     { "that is raised", "local function f()\n  error 'no'\nend\nf()", "p.lua:2: no" },
     { "of a value",     "\n\nreturn nil .. 'x'",                      "p.lua:3: attempt to concatenate a nil value" },
     { "of a library",   "local x\nx = ('a'):rep(1e9)",                "p.lua:2: resulting string too large" },
-    { "behind a tail call", "return ('a'):rep(1e9)",                  "p.lua: resulting string too large" },
+    { "behind a tail call", "return ('a'):rep(1e9)",
+      this_lua.is_luajit and "p.lua: resulting string too large" or "p.lua:1: resulting string too large" },
     { "that is no string", "error({})",                               "p.lua: raised a table" },
   } do
     it(case[1] .. " says where it is", function()
@@ -149,6 +198,7 @@ describe("the strings of a sandbox", function()
   end
 
   it("are those of LuaJIT, on 4,000 random patterns", function()
+    if not this_lua.is_luajit then return end            -- the matcher is the same, the library is another
     math.randomseed(20261120)
     for _ = 1, 4000 do
       local s, p, r = any(CHARS, 9, math.random), any(PARTS, 6, math.random), any({ "x", "%0", "%1", "%%", "y" }, 3, math.random)
@@ -162,13 +212,17 @@ describe("the strings of a sandbox", function()
   end)
 
   for _, case in ipairs {
-    { "%d %5d %-5d| %05d %+d", 1, 2, 3, 4, 5 }, { "%x %X %#x %o", 255, 255, 255, 8 }, { "%d", -1 }, { "%u", 7 },
-    { "%5.2f %e %g %G", 3.14159, 12345.678, 1e20, 1e-10 }, { "%99.99f", 1 }, { "%.3f", 2 / 3 }, { "%c%c", 72, 105 },
-    { "%s %10s %-10s| %.2s", "a", "b", "c", "defg" }, { "%q", 'a "quoted"\n\\ text\r\0' }, { "%%" }, { "100%% %s", true },
-    { "%s", "nil" }, { "%d", "10" }, { "%5s", 12 }, { "%s", ("long"):rep(200) }, { "%20s", ("long"):rep(50) },
+    { "1     2 3    | 00004 +5", "%d %5d %-5d| %05d %+d", 1, 2, 3, 4, 5 }, { "ff FF 0xff 10", "%x %X %#x %o", 255, 255, 255, 8 },
+    { "-1", "%d", -1 }, { "7", "%u", 7 }, { " 3.14 1.234568e+04 1e+20 1E-10", "%5.2f %e %g %G", 3.14159, 12345.678, 1e20, 1e-10 },
+    { "1." .. ("0"):rep(99), "%99.99f", 1 }, { "0.667", "%.3f", 2 / 3 }, { "Hi", "%c%c", 72, 105 },
+    { "a          b c         | de", "%s %10s %-10s| %.2s", "a", "b", "c", "defg" },
+    { '"a \\"quoted\\"\\\n\\\\ text\\13\\0"', "%q", 'a "quoted"\n\\ text\r\0' }, { "%", "%%" }, { "100% true", "100%% %s", true },
+    { "nil", "%s", "nil" }, { "10", "%d", "10" }, { "   12", "%5s", 12 }, { ("long"):rep(200), "%s", ("long"):rep(200) },
+    { ("long"):rep(50), "%20s", ("long"):rep(50) }, { "2 -2", "%d %d", 2.9, -2.9 },
   } do
-    it("format " .. case[1]:gsub("%c", " ") .. " as LuaJIT does", function()
-      assert.same({ pcall(string.format, unpack(case)) }, { box:call("format", unpack(case)) })
+    it("format " .. case[2]:gsub("%c", " ") .. " as LuaJIT does", function()
+      assert.same({ true, case[1] }, { box:call("format", unpack(case, 2)) })
+      if this_lua.is_luajit then assert.equal(case[1], string.format(unpack(case, 2))) end
     end)
   end
 
@@ -258,7 +312,7 @@ describe("what a sandbox is given", function()
     { "return ('id'):gsub('%w+', e)", "a", 1 },
   } do
     it("can be read: " .. case[1], function()
-      assert.same({ select(2, unpack(case, 1, table.maxn(case))) }, { ask(case[1]) })
+      assert.same({ select(2, unpack(case)) }, { ask(case[1]) })
     end)
   end
 
@@ -273,12 +327,13 @@ describe("what a sandbox is given", function()
     { "table.sort(e.models)", "policy.lua:1: attempt to write to a read-only table" },
     { "for k, v in pairs(e) do if k == 'price' then v.prompt = 0 end end", "policy.lua:1: attempt to write field 'prompt' of a read-only table" },
     { "for t in next, e do e[t] = nil end", "policy.lua:1: attempt to write field '[%w]+' of a read-only table" },
-    { "e.__index.id = 1", "policy.lua:1: attempt to index field '__index' %(a nil value%)" },
+    { "e.__index.id = 1", "policy.lua:1: attempt to index field '__index' (a nil value)" },
   } do
     it("cannot be written: " .. case[1], function()
       local ok, err = ask(case[1])
       assert.is_nil(ok)
-      assert.truthy(err.message:find("^" .. case[2]:gsub("%-", "%%-") .. "$"), err.message)
+      assert.truthy(err.message:find("^" .. case[2]:gsub("%-", "%%-") .. "$")
+        or err.message == this_lua.words(case[2]), err.message)
     end)
   end
 end)

@@ -329,6 +329,17 @@ TEST("an ordinary pattern takes a few steps for each byte")
     tg_buf_done(&b);
 }
 
+TEST("a set takes the steps that reading it does, behind the subject's end too")
+{
+    struct tg_buf b = { 0 };
+    struct tg_match m;
+
+    tg_match_init(&m, TG_STR(""), times(&b, "[b", 30000, "]"), TG_MATCH_ANCHOR, PLENTY);
+    CHECK_INT(tg_match_at(&m, 0), TG_ENOTFOUND);
+    CHECK(PLENTY - m.steps > b.len / 8);
+    tg_buf_done(&b);
+}
+
 TEST("the C stack is no deeper than the limit on open choices")
 {
     struct tg_buf b = { 0 };

@@ -2,7 +2,7 @@
 -- The path is the floor: csrc/<floor>/x.c, lua/tidegate/<floor>/x.lua.
 
 local C   = { "base", "os", "wire", "route", "peer", "flow", "lua" }
-local LUA = { "base", "wire", "convert", "catalog", "providers", "policy", "flow", "api", "app" }
+local LUA = { "base", "loop", "wire", "convert", "catalog", "providers", "policy", "flow", "api", "app" }
 
 local bad = 0
 

@@ -15,6 +15,7 @@ static const struct {
     [TG_ETIMEOUT]  = { "timeout", "the time for this was over" },
     [TG_EPEER]     = { "peer", "the other side broke the protocol or hung up" },
     [TG_ESYSTEM]   = { "system", "the operating system refused" },
+    [TG_EFORK]     = { "forked", "this belongs to the process that was forked" },
 };
 
 enum { KNOWN = sizeof said / sizeof said[0] };

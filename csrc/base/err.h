@@ -18,7 +18,8 @@ typedef enum {
     TG_ETLS,       /* the TLS handshake failed or the certificate is not good */
     TG_ETIMEOUT,
     TG_EPEER,      /* the other side broke the protocol or hung up */
-    TG_ESYSTEM     /* the kernel said no; errno has the reason */
+    TG_ESYSTEM,    /* the kernel said no; errno has the reason */
+    TG_EFORK       /* the process was forked since: this belongs to its parent */
 } tg_err;
 
 /* The short name Lua sees as err.code, e.g. "too_big". Never NULL. */

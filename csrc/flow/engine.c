@@ -98,7 +98,7 @@ void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d)
 
 static void end_if_drained(struct tg_engine *e)
 {
-    if (e->draining && !e->exchanges && !tg_clients_count(e->clients))
+    if (e->draining && !e->exchanges && (!e->clients || !tg_clients_count(e->clients)))
         tg_loop_stop(e->loop);
 }
 
@@ -121,7 +121,8 @@ static void on_rest(struct tg_timer *t)
     if (e->exchanges)
         return;
     free_desks(e);
-    tg_mem_trim();
+    if (e->clients)                        /* else it is somebody else's memory, too */
+        tg_mem_trim();
 }
 
 void tg_engine_flush_soon(struct tg_engine *e, struct tg_exchange *x)
@@ -352,7 +353,8 @@ static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const st
     x->retry_after_ms = -1;
 }
 
-static struct tg_exchange *new_exchange(struct tg_engine *e, const struct tg_key *key)
+static struct tg_exchange *new_exchange(struct tg_engine *e, struct tg_config *config,
+                                        const struct tg_key *key)
 {
     struct tg_exchange *x = tg_zalloc(sizeof *x);
 
@@ -364,8 +366,8 @@ static struct tg_exchange *new_exchange(struct tg_engine *e, const struct tg_key
         return NULL;
     }
     x->engine = e;
-    x->config = e->config;
-    tg_config_hold(x->config);
+    x->config = config;
+    tg_config_hold(config);
     x->key = key;
     x->began_ms = tg_loop_ms(e->loop);
     x->began_wall_ms = tg_clock_wall_ms();
@@ -452,12 +454,13 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
     return !err;
 }
 
-static void on_relay(struct tg_engine *e, struct tg_client *c, const struct tg_http1_head *head,
-                     struct tg_str body, const struct route *r, const struct tg_key *key)
+static void on_relay(struct tg_engine *e, struct tg_config *config, struct tg_client *c,
+                     const struct tg_http1_head *head, struct tg_str body, enum tg_api api,
+                     const struct tg_key *key)
 {
     struct tg_fault fault = { 0 };
     struct tg_buf metadata = { 0 };
-    struct tg_exchange *x = new_exchange(e, key);
+    struct tg_exchange *x = new_exchange(e, config, key);
 
     if (!x) {
         fault = tg_fault_make(TG_FAULT_SERVER, NULL);
@@ -465,7 +468,7 @@ static void on_relay(struct tg_engine *e, struct tg_client *c, const struct tg_h
         return;
     }
     x->body = tg_client_take_body(c, body);
-    if (x->body.bad || !decide(x, r->api, head, &fault)) {
+    if (x->body.bad || !decide(x, api, head, &fault)) {
         if (!fault.type)
             fault = tg_fault_make(TG_FAULT_SERVER, NULL);
         if (x->desk->plan.needs == &x->desk->needs && fault.availability)
@@ -498,7 +501,7 @@ static void on_request(void *arg, struct tg_client *c, const struct tg_http1_hea
         return;
     }
     if (r.relays)
-        on_relay(e, c, head, body, &r, key);
+        on_relay(e, e->config, c, head, body, r.api, key);
     else if (r.is_health)
         on_health(e, c);
     else
@@ -545,29 +548,45 @@ static void each_turn(void *arg)
     end_if_drained(e);
 }
 
+tg_err tg_engine_call(struct tg_engine *e, const struct tg_engine_call *call)
+{
+    struct tg_client *c = tg_caller_new(&call->sink, call->body, on_gone, on_drained);
+
+    if (!c)
+        return TG_ENOMEM;
+    *call->client = c;
+    on_relay(e, call->config, c, call->head, tg_caller_body(c), call->api, NULL);
+    return TG_OK;
+}
+
 /* So that no request waits for the certificate authorities to be read. */
 static bool warm_tls(struct tg_engine *e, char why[256])
 {
-    const struct tg_catalog *c = e->config->catalog;
+    const struct tg_catalog *c = e->config ? e->config->catalog : NULL;
 
-    for (size_t i = 0; i < c->providers_count; i++)
+    for (size_t i = 0; c && i < c->providers_count; i++)
         if (c->providers[i].url.is_tls)
             return tg_tls_context_warm(e->tls, why);
     return true;
 }
 
+static bool listen_on(struct tg_engine *e, int fd)
+{
+    const struct tg_client_handler handler = {
+        .on_head = on_head, .on_request = on_request, .on_gone = on_gone,
+        .on_drained = on_drained, .on_fault = on_fault, .arg = e,
+    };
+    struct tg_clients_limits limits = { e->config->body_bytes, e->config->connections };
+
+    e->clients = tg_clients_new(e->loop, fd, &limits, &handler);
+    return e->clients != NULL;
+}
+
 static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
 {
-    static const struct tg_client_handler handler = {
-        .on_head = on_head, .on_request = on_request, .on_gone = on_gone,
-        .on_drained = on_drained, .on_fault = on_fault,
-    };
-    struct tg_client_handler h = handler;
-    struct tg_clients_limits limits = { e->config->body_bytes, e->config->connections };
     char tls_why[256] = "";
     uint64_t seed;
 
-    h.arg = e;
     if (tg_rand_secret(&seed, sizeof seed)) {
         tg_buf_z(why, "the kernel gives no random numbers");
         return false;
@@ -586,8 +605,7 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
     }
     if (e->hooks.open && !(e->api = e->hooks.open(e->hooks.arg, why)))
         return false;
-    e->clients = tg_clients_new(e->loop, fd, &limits, &h);
-    if (!e->clients) {
+    if (fd >= 0 && !listen_on(e, fd)) {
         tg_buf_z(why, "out of memory");
         return false;
     }
@@ -602,16 +620,19 @@ struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config
     struct tg_engine *e = tg_zalloc(sizeof *e);
 
     if (!e) {
-        tg_net_close(fd);
+        if (fd >= 0)
+            tg_net_close(fd);
         return NULL;
     }
     e->index = index;
     e->config = config;
-    tg_config_hold(config);
-    e->hooks = *hooks;
+    if (config)
+        tg_config_hold(config);
+    if (hooks)
+        e->hooks = *hooks;
     if (make_parts(e, fd, why))
         return e;
-    if (!e->clients)
+    if (fd >= 0 && !e->clients)
         tg_net_close(fd);
     tg_engine_free(e);
     return NULL;
@@ -629,7 +650,8 @@ void tg_engine_free(struct tg_engine *e)
 {
     if (!e)
         return;
-    tg_clients_free(e->clients);           /* on_gone ends every exchange */
+    if (e->clients)
+        tg_clients_free(e->clients);       /* on_gone ends every exchange */
     while (e->tries)
         tg_try_cancel(e->tries);
     tg_upstreams_free(e->upstreams);
@@ -660,7 +682,8 @@ static void on_swap(void *arg)
     s->engine->config = s->config;
     if (!warm_tls(s->engine, why))
         tg_log_say(TG_LOG_ERROR, "tls", "%s", why);
-    tg_clients_limit_body(s->engine->clients, s->config->body_bytes);
+    if (s->engine->clients)
+        tg_clients_limit_body(s->engine->clients, s->config->body_bytes);
     tg_free(s);
 }
 
@@ -683,7 +706,8 @@ static void on_drain(void *arg)
     struct tg_engine *e = arg;
 
     e->draining = true;
-    tg_clients_drain(e->clients);
+    if (e->clients)
+        tg_clients_drain(e->clients);
     end_if_drained(e);
 }
 

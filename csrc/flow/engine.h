@@ -6,18 +6,33 @@
 
 #include "flow/exchange.h"
 #include "flow/server.h"
+#include "peer/caller.h"
 
 struct tg_engine;
 
-/* Serve on the listening socket `fd`, which it owns from now on. Holds
- * `config`. `index` tells the engines of a process apart (policies have a state
- * for each). NULL with one line in `why`. */
+/* Serve on the listening socket `fd`, which it owns from now on; -1: serve callers
+ * alone (tg_engine_call()). Holds `config`; NULL where each call brings its own. `index` tells the engines of a process apart (policies have a state
+ * for each). `hooks` may be NULL. NULL with one line in `why`. */
 struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config,
                                 const struct tg_server_hooks *hooks, struct tg_buf *why);
 
 /* Run until it was drained or stopped, then free it. */
 void tg_engine_run(struct tg_engine *e);
 void tg_engine_free(struct tg_engine *e);
+
+/* A request of the program that has us inside, under that configuration. The
+ * answer goes into the sink, maybe before this returns; *client is good until
+ * on_end. `head` may be NULL; its fields count as a request's would. The body is
+ * moved. TG_ENOMEM: nothing happened. */
+struct tg_engine_call {
+    struct tg_config *config;
+    enum tg_api       api;
+    const struct tg_http1_head *head;
+    struct tg_buf    *body;
+    struct tg_caller_sink sink;
+    struct tg_client **client;             /* gets the client before anything is answered */
+};
+tg_err tg_engine_call(struct tg_engine *e, const struct tg_engine_call *call);
 
 /* From any thread. */
 void tg_engine_swap(struct tg_engine *e, struct tg_config *config);

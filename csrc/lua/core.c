@@ -158,7 +158,7 @@ static int l_random_seed(lua_State *L)
     uint64_t seed = 0;
     if (tg_rand_secret(&seed, sizeof seed))
         return luaL_error(L, "no random numbers from the kernel");
-    lua_pushnumber(L, (lua_Number)(seed >> 12));
+    tgl_push_number(L, (double)(seed >> 12));
     return 1;
 }
 
@@ -178,6 +178,8 @@ static const luaL_Reg CORE[] = {
     { "sandbox",      tgl_sandbox },
     { "policy",       tgl_policy },
     { "policy_bench", tgl_policy_bench },
+    { "engine",       tgl_engine },
+    { "route",        tgl_route },
     { "within",       tgl_within },
     { NULL, NULL }
 };
@@ -185,6 +187,9 @@ static const luaL_Reg CORE[] = {
 __attribute__((visibility("default")))
 int luaopen_tidegate_core(lua_State *L)
 {
+#if LUA_VERSION_NUM >= 502
+    luaL_checkversion(L);
+#endif
     lua_newtable(L);                                     /* Stack: core */
     tgl_functions(L, CORE);
     lua_pushliteral(L, TG_VERSION);

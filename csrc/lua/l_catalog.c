@@ -170,7 +170,7 @@ static void set_str(lua_State *L, const char *name, struct tg_str s)
 
 static void set_number(lua_State *L, const char *name, double n)
 {
-    lua_pushnumber(L, n);
+    tgl_push_number(L, n);
     lua_setfield(L, -2, name);
 }
 

@@ -6,6 +6,7 @@
  * ("chat", "completions", "embeddings"), `seed`, `wall_s`, `key` (the name of the
  * key that asks), `policy` (instead of the one that would be chosen). When
  * nothing is left the text still lists what was dropped and why. */
+#include "lua/l_api.h"
 #include "lua/l_config.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ static struct work *new_work(lua_State *L)
     return w;
 }
 
-static enum tg_api check_api(lua_State *L, struct tg_str name)
+enum tg_api tgl_api_of(lua_State *L, struct tg_str name)
 {
     if (!name.len || tg_str_is(name, "chat"))
         return TG_API_CHAT;
@@ -107,7 +108,7 @@ int tgl_explain(lua_State *L)
     struct tg_config *config = tgl_check_config(L, 1);
     struct tg_str body = tgl_check_str(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
-    enum tg_api api = check_api(L, tgl_field_str(L, 3, "api"));
+    enum tg_api api = tgl_api_of(L, tgl_field_str(L, 3, "api"));
     uint64_t seed = (uint64_t)tgl_field_number(L, 3, "seed", 1);
     int64_t wall_s = (int64_t)tgl_field_number(L, 3, "wall_s", (double)(tg_clock_wall_ms() / 1000));
 

@@ -103,7 +103,7 @@ static void push_number(lua_State *L, struct tg_json value)
 {
     double n;
     if (tg_json_double(value, &n) && survives(value.raw, n))
-        lua_pushnumber(L, n);
+        tgl_push_number(L, n);
     else
         push_raw(L, value.raw);
 }
@@ -176,7 +176,7 @@ static int line_of(struct tg_str text, size_t where)
 static int fail_at(lua_State *L, tg_err err, struct tg_str text, size_t where)
 {
     tgl_fail(L, err);
-    lua_pushnumber(L, (lua_Number)where);
+    tgl_push_number(L, (double)where);
     lua_setfield(L, -2, "offset");
     lua_pushinteger(L, line_of(text, where));
     lua_setfield(L, -2, "line");
@@ -372,8 +372,15 @@ static void put_table(lua_State *L, int at, struct tg_buf *out, int depth)
     }
 }
 
-static void put_number(lua_State *L, double n, struct tg_buf *out)
+static void put_number(lua_State *L, int at, struct tg_buf *out)
 {
+    double n = lua_tonumber(L, at);
+#if LUA_VERSION_NUM >= 503
+    if (lua_isinteger(L, at)) {
+        tg_buf_i64(out, lua_tointeger(L, at));
+        return;
+    }
+#endif
     if (!isfinite(n))
         luaL_error(L, "cannot write %f as JSON", n);
     if (n == floor(n) && fabs(n) < 9007199254740992.0)
@@ -386,7 +393,7 @@ static void put_value(lua_State *L, int at, struct tg_buf *out, int depth)
 {
     switch (lua_type(L, at)) {
     case LUA_TSTRING:  tg_json_put_text(out, tgl_check_str(L, at)); return;
-    case LUA_TNUMBER:  put_number(L, lua_tonumber(L, at), out); return;
+    case LUA_TNUMBER:  put_number(L, at, out); return;
     case LUA_TBOOLEAN: tg_buf_z(out, lua_toboolean(L, at) ? "true" : "false"); return;
     case LUA_TTABLE:   put_table(L, at, out, depth); return;
     case LUA_TLIGHTUSERDATA:

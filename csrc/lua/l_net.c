@@ -4,6 +4,7 @@
  *
  *     net.run(fn, ...)                 runs fn as a task until it returns
  *     net.spawn(fn, ...)               another task beside it
+ *     net.spawn_guarded(failed, fn, ...)   the same; if it raises, failed(message) is run
  *     net.listen("127.0.0.1:0")        --> listener: accept close port address
  *     net.connect(host, port)          --> conn: read read_line read_some read_all
  *     net.sleep(s)  net.now()                    write close reset is_gone
@@ -67,6 +68,7 @@ struct thing {
 };
 
 static char key_of_net;                /* registry: the struct net that runs */
+static char key_of_guards;             /* registry: by task, what runs when it raises */
 
 static struct net *check_net(lua_State *L)
 {
@@ -97,14 +99,41 @@ static void push_failure(lua_State *scratch, lua_State *task)
     lua_call(scratch, 2, 1);
 }
 
-/* A task ended or waits again; its failure ends run(). */
+static void push_guards(lua_State *L)
+{
+    lua_pushlightuserdata(L, &key_of_guards);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+static void start(struct net *net, lua_State *L, int n, bool is_main);
+
+/* Hand the failure of a guarded task to its guard. (Not left to pcall: in Lua
+ * 5.1 nothing yields from inside one.) */
+static bool is_guarded(struct net *net, lua_State *task)
+{
+    lua_State *L = net->L;
+    luaL_checkstack(L, 8, "too many tasks");
+    push_guards(L);
+    lua_pushthread(task);
+    lua_xmove(task, L, 1);
+    lua_rawget(L, -2);                                   /* Stack: guards failed */
+    bool is = !lua_isnil(L, -1);
+    if (is) {
+        lua_xmove(task, L, 1);
+        start(net, L, 1, false);                         /* Stack: guards task */
+    }
+    lua_pop(L, 2);
+    return is;
+}
+
+/* A task ended or waits again; its failure ends run() unless it is guarded. */
 static void after_resume(struct net *net, lua_State *task, int status)
 {
     if (status == LUA_YIELD)
         return;
     if (task == net->main)
         net->over = true;
-    if (!status || net->failed)
+    if (!status || net->failed || is_guarded(net, task))
         return;
     net->over = net->failed = true;
     push_failure(net->scratch, task);
@@ -653,7 +682,8 @@ static int l_now(lua_State *L)
 
 /* ---- run ---- */
 
-/* Make a task of the function below n arguments and start it. */
+/* Make a task of the function below n arguments and start it. Leaves the task
+ * on the stack. */
 static void start(struct net *net, lua_State *L, int n, bool is_main)
 {
     lua_State *task = lua_newthread(L);
@@ -669,6 +699,24 @@ static int l_spawn(lua_State *L)
     struct net *net = check_net(L);
     luaL_checktype(L, 1, LUA_TFUNCTION);
     start(net, L, lua_gettop(L) - 1, false);
+    return 0;
+}
+
+static int l_spawn_guarded(lua_State *L)
+{
+    struct net *net = check_net(L);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_State *task = lua_newthread(L);
+    push_guards(L);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    lua_replace(L, 1);                                   /* Stack: task fn args... */
+    int n = lua_gettop(L) - 2;
+    lua_xmove(L, task, n + 1);
+    after_resume(net, task, tgl_resume(task, L, n));
     return 0;
 }
 
@@ -733,7 +781,7 @@ static int l_run(lua_State *L)
 }
 
 static const luaL_Reg NET[] = {
-    { "run", l_run }, { "spawn", l_spawn }, { "listen", l_listen }, { "connect", l_connect },
+    { "run", l_run }, { "spawn", l_spawn }, { "spawn_guarded", l_spawn_guarded }, { "listen", l_listen }, { "connect", l_connect },
     { "sleep", l_sleep }, { "now", l_now }, { NULL, NULL }
 };
 
@@ -752,6 +800,13 @@ int tgl_open_net(lua_State *L)
 {
     tgl_type(L, CONN, CONN_METHODS, finish);
     tgl_type(L, LISTENER, LISTENER_METHODS, finish);
+    lua_pushlightuserdata(L, &key_of_guards);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);                             /* Stack: key guards */
+    lua_rawset(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     tgl_functions(L, NET);
     return 1;

@@ -60,10 +60,24 @@ static tg_err find_file(void *owner, struct tg_str name, struct tg_buf *text,
     return err;
 }
 
-static int l_shape(lua_State *L)
+static int push_shape(lua_State *L)
 {
     tgl_policy_push_shape(tgl_check_policy(L, 1), L);
     return 1;
+}
+
+/* shape() -> { value, globals } | nil, err: it is too large or too deep */
+static int l_shape(lua_State *L)
+{
+    tgl_check_policy(L, 1);
+    lua_settop(L, 1);
+    lua_pushcfunction(L, push_shape);
+    lua_insert(L, 1);
+    if (lua_pcall(L, 1, 1, 0) == 0)
+        return 1;
+    struct tg_str words = { 0 };
+    words.at = lua_tolstring(L, -1, &words.len);
+    return tgl_fail_words(L, TG_ETOOBIG, words);
 }
 
 /* The strings of the list in that field, in a userdata that is pushed. */

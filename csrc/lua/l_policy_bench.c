@@ -133,7 +133,7 @@ static int by_value(const void *a, const void *b)
 
 static void set_number(lua_State *L, const char *name, double n)
 {
-    lua_pushnumber(L, n);
+    tgl_push_number(L, n);
     lua_setfield(L, -2, name);
 }
 

@@ -9,18 +9,21 @@
 
 #define SANDBOX_TYPE "tidegate.core.sandbox"
 
-enum { DEPTH_MAX = TG_SANDBOX_FROZEN_DEPTH_MAX, STACK_MAX = 4 * DEPTH_MAX };
+enum { DEPTH_MAX = TG_SANDBOX_FROZEN_DEPTH_MAX, STACK_MAX = 4 * DEPTH_MAX, VALUES_MAX = 10000 };
 
 /* Push a copy of a plain value of one state onto another; anything else as the
- * name of its type. Raises in `to` only. */
-static void copy(lua_State *from, int at, lua_State *to, int depth)
+ * name of its type. Raises in `to` only; *left are the values that may still
+ * be copied: a table that holds itself twice is a tree without end. */
+static void copy(lua_State *from, int at, lua_State *to, int depth, int *left)
 {
     struct tg_str s;
 
+    if (--*left < 0)
+        luaL_error(to, "more than %d values", VALUES_MAX);
     switch (lua_type(from, at)) {
     case LUA_TNIL:     lua_pushnil(to); return;
     case LUA_TBOOLEAN: lua_pushboolean(to, lua_toboolean(from, at)); return;
-    case LUA_TNUMBER:  lua_pushnumber(to, lua_tonumber(from, at)); return;
+    case LUA_TNUMBER:  tgl_push_number(to, lua_tonumber(from, at)); return;
     case LUA_TSTRING:
         s.at = lua_tolstring(from, at, &s.len);
         tgl_push_str(to, s);
@@ -37,8 +40,8 @@ static void copy(lua_State *from, int at, lua_State *to, int depth)
     lua_newtable(to);
     for (lua_pushnil(from); lua_next(from, table);) {
         int value = lua_gettop(from);
-        copy(from, value - 1, to, depth + 1);
-        copy(from, value, to, depth + 1);
+        copy(from, value - 1, to, depth + 1, left);
+        copy(from, value, to, depth + 1, left);
         lua_rawset(to, -3);
         lua_settop(from, value - 1);
     }
@@ -55,8 +58,9 @@ struct call {
 static int call(lua_State *L, void *arg)
 {
     struct call *c = arg;
+    int n = c->last < c->first ? 0 : c->last - c->first + 1, left = VALUES_MAX;
 
-    luaL_checkstack(L, 20 + c->last - c->first, "too many arguments");
+    luaL_checkstack(L, 20 + n, "too many arguments");
     tg_sandbox_push_value(L);
     if (c->name) {
         luaL_checktype(L, -1, LUA_TTABLE);
@@ -64,11 +68,11 @@ static int call(lua_State *L, void *arg)
         lua_remove(L, -2);
     }
     for (int i = c->first; i <= c->last; i++) {
-        copy(c->host, i, L, 0);
+        copy(c->host, i, L, 0, &left);
         if (lua_istable(L, -1))
             tg_sandbox_freeze(L, -1);
     }
-    lua_call(L, c->last - c->first + 1, LUA_MULTRET);
+    lua_call(L, n, LUA_MULTRET);
     luaL_checkstack(L, STACK_MAX, "too many results");   /* for the copying outside */
     return lua_gettop(L);
 }
@@ -83,14 +87,14 @@ static int answer(lua_State *L, struct tg_sandbox *sb, tg_err err)
     if (err)
         return tgl_fail_words(L, err, tg_sandbox_why(sb));
     lua_State *from = tg_sandbox_state(sb);
-    int last = lua_gettop(from);
+    int last = lua_gettop(from), left = VALUES_MAX;
     luaL_checkstack(L, last + STACK_MAX, "too many results");
     if (last < 2) {
         lua_pushboolean(L, 1);
         return 1;
     }
     for (int i = 2; i <= last; i++)
-        copy(from, i, L, 0);
+        copy(from, i, L, 0, &left);
     return last - 1;
 }
 
@@ -121,7 +125,7 @@ static int l_seed(lua_State *L)
 
 static int l_bytes(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)tg_sandbox_bytes(check(L)));
+    tgl_push_number(L, (double)tg_sandbox_bytes(check(L)));
     return 1;
 }
 

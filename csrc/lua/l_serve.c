@@ -131,7 +131,7 @@ static void push_request(struct api *api, const struct tg_api_request *r)
     lua_setfield(L, -2, "catalog");
     lua_pushboolean(L, r->config->auth == TG_AUTH_NONE);
     lua_setfield(L, -2, "is_open");
-    lua_pushnumber(L, (lua_Number)(r->wall_ms / 1000));
+    tgl_push_number(L, (double)(r->wall_ms / 1000));
     lua_setfield(L, -2, "wall_s");
     if (!r->key)
         return;

@@ -10,10 +10,11 @@
 #include "route/rank.h"
 
 enum {
-    ARENA_BYTES = 4 * 1024, SHAPE_DEPTH_MAX = 8,
+    ARENA_BYTES = 4 * 1024, SHAPE_DEPTH_MAX = 8, SHAPE_VALUES_MAX = 4096,
     FREE_NS = 50 * 1000,               /* of a turn: others hardly notice */
+    TURN_NS = 1000 * 1000,             /* the most that one counts */
     SHARE = 8,                         /* longer turns get this part of an engine's time ... */
-    CREDIT_NS = 4 * 1000 * 1000        /* ... and so much at once */
+    CREDIT_NS = 2 * 1000 * 1000        /* ... and so much at once */
 };
 
 #define SLOW TG_STR("takes too much time")
@@ -165,8 +166,8 @@ static struct tgp_box *box_of(struct tgp_policy *p, unsigned engine)
 
 /* An engine does nothing else while a policy runs. Short turns are free; longer
  * ones may now and then be, but not on each request: those of others would wait.
- * The share was spent before this turn, so that one in which the kernel let the
- * thread wait is not blamed. Making endpoints' tables is our own doing.
+ * It takes several to spend the share, for in one the kernel may have let the
+ * thread wait, and those that make endpoints' tables are our own doing.
  * `began_ns` lies before box_of(), which may load the file anew. */
 static bool takes_too_much(struct tgp_policy *p, unsigned engine, uint64_t began_ns)
 {
@@ -175,6 +176,8 @@ static bool takes_too_much(struct tgp_policy *p, unsigned engine, uint64_t began
 
     if (took_ns <= FREE_NS || p->boxes[engine]->has_new_rows)
         return false;
+    if (took_ns > TURN_NS)
+        took_ns = TURN_NS;
     *paid_ns = (*paid_ns > began_ns ? *paid_ns : began_ns) + took_ns * SHARE;
     return is_spent;
 }
@@ -295,7 +298,7 @@ static tg_err score(void *arg, struct tg_plan *p)
         lua_pushvalue(L, 1);
         tgp_push_endpoint(L, c->box, &p->all[i]);
         lua_pushvalue(L, 2);
-        lua_pushnumber(L, p->all[i].base);
+        tgl_push_number(L, p->all[i].base);
         lua_call(L, 3, 1);
         double score = lua_tonumber(L, -1);
         if (lua_type(L, -1) != LUA_TNUMBER || !isfinite(score)) {
@@ -595,8 +598,10 @@ struct tg_policy *tgl_policy_new(struct tg_str name, struct tg_str file, struct 
 /* ---- what it says ---- */
 
 /* Push a copy of a value of the sandbox onto the host; a function as where it
- * begins. Raises in the host only. */
-static void push_copy(lua_State *from, int at, lua_State *to, int depth)
+ * begins. No policy is as deep, nor has as many values, as is copied at most:
+ * what is left out stands in a table that will be refused anyway. Raises in the
+ * host only. */
+static void push_copy(lua_State *from, int at, lua_State *to, int depth, int *left)
 {
     struct tg_str s;
     lua_Debug ar;
@@ -604,7 +609,7 @@ static void push_copy(lua_State *from, int at, lua_State *to, int depth)
     at = at > 0 ? at : lua_gettop(from) + at + 1;
     switch (lua_type(from, at)) {
     case LUA_TBOOLEAN: lua_pushboolean(to, lua_toboolean(from, at)); return;
-    case LUA_TNUMBER:  lua_pushnumber(to, lua_tonumber(from, at)); return;
+    case LUA_TNUMBER:  tgl_push_number(to, lua_tonumber(from, at)); return;
     case LUA_TSTRING:
         s.at = lua_tolstring(from, at, &s.len);
         tgl_push_str(to, s);
@@ -618,16 +623,20 @@ static void push_copy(lua_State *from, int at, lua_State *to, int depth)
     case LUA_TTABLE: break;
     default: lua_pushnil(to); return;
     }
-    if (depth == SHAPE_DEPTH_MAX)
-        luaL_error(to, "tables nested more than %d deep", SHAPE_DEPTH_MAX);
+    if (depth == SHAPE_DEPTH_MAX) {
+        lua_pushnil(to);
+        return;
+    }
     luaL_checkstack(to, 4, "nested too deep");
     lua_newtable(to);
     for (lua_pushnil(from); lua_next(from, at); lua_pop(from, 1)) {
-        if (lua_type(from, -2) == LUA_TSTRING || lua_type(from, -2) == LUA_TNUMBER) {
-            push_copy(from, -2, to, depth + 1);
-            push_copy(from, -1, to, depth + 1);
-            lua_rawset(to, -3);
-        }
+        int key = lua_type(from, -2);
+        if ((key != LUA_TSTRING && key != LUA_TNUMBER && key != LUA_TBOOLEAN) || *left <= 0)
+            continue;
+        --*left;
+        push_copy(from, -2, to, depth + 1, left);
+        push_copy(from, -1, to, depth + 1, left);
+        lua_rawset(to, -3);
     }
 }
 
@@ -645,18 +654,19 @@ void tgl_policy_push_shape(struct tg_policy *base, lua_State *host)
 {
     struct tgp_policy *p = of(base);
     struct tg_sandbox *sb = p->boxes[0]->sb;
+    int left = SHAPE_VALUES_MAX;
 
     if (tg_sandbox_run(sb, put_value_and_globals, NULL))
         luaL_error(host, "%s", tg_sandbox_why(sb).at);
     lua_State *from = tg_sandbox_state(sb);              /* Stack: trampoline value globals */
     lua_createtable(host, 0, 2);
-    push_copy(from, 2, host, 0);
+    push_copy(from, 2, host, 0, &left);
     lua_setfield(host, -2, "value");
     lua_createtable(host, 0, TG_HOOKS);
     for (int i = 0; i < TG_HOOKS; i++) {
         if (!lua_isfunction(from, 3 + i))
             continue;
-        push_copy(from, 3 + i, host, 0);
+        push_copy(from, 3 + i, host, 0, &left);
         lua_setfield(host, -2, tg_hook_name((enum tg_hook)i));
     }
     lua_setfield(host, -2, "globals");

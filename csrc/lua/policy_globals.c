@@ -75,14 +75,14 @@ static int l_get(lua_State *L)
     struct tg_str key = tgl_check_str(L, 1);
     tg_err err = tg_kv_get(check_kv(L), key, tg_clock_ms(), &v);
 
-    if (err == TG_ENOTFOUND)
-        return 0;
-    if (err)
+    if (err && err != TG_ENOTFOUND)
         return fail(L, "get", err);
-    if (v.is_text)
+    if (err)
+        lua_pushnil(L);
+    else if (v.is_text)
         lua_pushlstring(L, v.text, v.len);
     else
-        lua_pushnumber(L, v.number);
+        tgl_push_number(L, v.number);
     return 1;
 }
 
@@ -120,7 +120,7 @@ static int l_incr(lua_State *L)
                           key.at);
     if (err)
         return fail(L, "incr", err);
-    lua_pushnumber(L, sum);
+    tgl_push_number(L, sum);
     return 1;
 }
 

@@ -16,7 +16,7 @@ static void set_str(lua_State *L, const char *name, struct tg_str s)
 
 static void set_number(lua_State *L, const char *name, double n)
 {
-    lua_pushnumber(L, n);
+    tgl_push_number(L, n);
     lua_setfield(L, -2, name);
 }
 
@@ -366,11 +366,11 @@ static void push_field(lua_State *L, const struct tg_policy_request *r, enum fie
     case F_MODEL:          push_str_or_nil(L, r->models[0]); break;
     case F_MODELS:         push_models(L, r); break;
     case F_STREAM:         lua_pushboolean(L, r->stream); break;
-    case F_MESSAGES_COUNT: lua_pushnumber(L, (double)r->messages_count); break;
-    case F_PROMPT_TOKENS:  lua_pushnumber(L, (double)r->prompt_tokens); break;
+    case F_MESSAGES_COUNT: tgl_push_number(L, (double)r->messages_count); break;
+    case F_PROMPT_TOKENS:  tgl_push_number(L, (double)r->prompt_tokens); break;
     case F_MAX_TOKENS:
         if (r->max_tokens >= 0)
-            lua_pushnumber(L, (double)r->max_tokens);
+            tgl_push_number(L, (double)r->max_tokens);
         else
             lua_pushnil(L);
         break;
@@ -380,7 +380,7 @@ static void push_field(lua_State *L, const struct tg_policy_request *r, enum fie
     case F_KEY:            push_key(L, r); break;
     case F_METADATA:       push_metadata(L, r); break;
     case F_HEADERS:        push_headers(L, r); break;
-    case F_NOW:            lua_pushnumber(L, (double)r->wall_ms / 1000); break;
+    case F_NOW:            tgl_push_number(L, (double)r->wall_ms / 1000); break;
     case FIELDS:           lua_pushnil(L); break;
     }
     if (lua_istable(L, -1))
@@ -431,7 +431,7 @@ static int l_hash(lua_State *L)
     struct tg_str s = tgl_check_str(L, 1);
 
     tgs_spend(L, 10 + s.len / 8);
-    lua_pushnumber(L, (double)(tg_hash_stable(s) >> 11));
+    tgl_push_number(L, (double)(tg_hash_stable(s) >> 11));
     return 1;
 }
 

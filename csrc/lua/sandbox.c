@@ -402,6 +402,13 @@ static void keep_words(struct tg_sandbox *sb)
         snprintf(sb->why, sizeof sb->why, "%s: %s", sb->called, words);
 }
 
+/* From 5.3 on a library's buffer that gets no memory raises words instead. */
+static bool is_out_of_memory(lua_State *L, int status)
+{
+    return status == LUA_ERRMEM
+        || (lua_type(L, -1) == LUA_TSTRING && strstr(lua_tostring(L, -1), "not enough memory"));
+}
+
 static tg_err outcome(struct tg_sandbox *sb, int status)
 {
     if (status == 0)
@@ -412,10 +419,11 @@ static tg_err outcome(struct tg_sandbox *sb, int status)
                      sb->now_us / 1e3);
         return TG_ETIMEOUT;
     }
-    if (status == LUA_ERRMEM) {
+    if (is_out_of_memory(sb->L, status)) {
         snprintf(sb->why, sizeof sb->why,
-                 "%s: not enough memory (%zu KiB, %d KiB in one piece, %d keys in one table)", sb->called,
-                 sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024, TG_SANDBOX_KEYS_MAX);
+                 "%s: not enough memory (%zu KiB, %d KiB in one piece, %d keys in one table)",
+                 sb->called, sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024,
+                 TG_SANDBOX_KEYS_MAX);
         return TG_ENOMEM;
     }
     keep_words(sb);

@@ -1,4 +1,5 @@
 /* The sandbox's base, table and math, and its read-only views. */
+#include <math.h>
 #include <string.h>
 #include "lua/sandbox_parts.h"
 
@@ -39,7 +40,7 @@ static int l_refuse(lua_State *L)
 static int l_len(lua_State *L)
 {
     tg_sandbox_thaw(L, 1);
-    lua_pushnumber(L, (lua_Number)lua_rawlen(L, -1));
+    lua_pushinteger(L, (lua_Integer)lua_rawlen(L, -1));
     return 1;
 }
 
@@ -174,6 +175,7 @@ static int l_ipairs(lua_State *L)
 {
     luaL_checkany(L, 1);
     if (!is_view(L, 1)) {
+        luaL_checktype(L, 1, LUA_TTABLE);
         lua_settop(L, 1);
         lua_pushvalue(L, lua_upvalueindex(1));
         lua_insert(L, 1);
@@ -447,6 +449,67 @@ static int l_random(lua_State *L)
     return 1;
 }
 
+#if LUA_VERSION_NUM >= 503
+/* What Lua has left out since 5.1; hosts differ in how much of it they keep. */
+static int l_atan2(lua_State *L)
+{
+    lua_pushnumber(L, atan2(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+    return 1;
+}
+
+static int l_cosh(lua_State *L)
+{
+    lua_pushnumber(L, cosh(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int l_sinh(lua_State *L)
+{
+    lua_pushnumber(L, sinh(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int l_tanh(lua_State *L)
+{
+    lua_pushnumber(L, tanh(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int l_pow(lua_State *L)
+{
+    lua_pushnumber(L, pow(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+    return 1;
+}
+
+static int l_log10(lua_State *L)
+{
+    lua_pushnumber(L, log10(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+static int l_ldexp(lua_State *L)
+{
+    lua_pushnumber(L, ldexp(luaL_checknumber(L, 1), (int)luaL_checkinteger(L, 2)));
+    return 1;
+}
+
+static int l_frexp(lua_State *L)
+{
+    int exponent;
+
+    lua_pushnumber(L, frexp(luaL_checknumber(L, 1), &exponent));
+    lua_pushinteger(L, exponent);
+    return 2;
+}
+
+static const luaL_Reg LEFT_OUT[] = {
+    { "atan2", l_atan2 }, { "cosh", l_cosh }, { "frexp", l_frexp }, { "ldexp", l_ldexp },
+    { "log10", l_log10 }, { "pow", l_pow }, { "sinh", l_sinh }, { "tanh", l_tanh }, { NULL, NULL }
+};
+#else
+static const luaL_Reg LEFT_OUT[] = { { NULL, NULL } };
+#endif
+
 void tgs_open_math(lua_State *L)                         /* Stack: ... library table */
 {
     static const char *const STOCK[] = {
@@ -457,5 +520,6 @@ void tgs_open_math(lua_State *L)                         /* Stack: ... library t
     static const luaL_Reg OWN[] = { { "random", l_random }, { NULL, NULL } };
 
     take_over(L, lua_gettop(L) - 1, STOCK);
+    tgl_functions(L, LEFT_OUT);
     tgl_functions(L, OWN);
 }

@@ -106,7 +106,7 @@ static int l_gmatch_step(lua_State *L)
     tg_match_init(&m, s, p, TG_MATCH_LITERAL, TG_SANDBOX_STEPS_MAX);
     if (!next_match(L, &m, (size_t)lua_tonumber(L, lua_upvalueindex(3))))
         return 0;
-    lua_pushnumber(L, (lua_Number)(m.to > m.from ? m.to : m.to + 1));
+    lua_pushinteger(L, (lua_Integer)(m.to > m.from ? m.to : m.to + 1));
     lua_replace(L, lua_upvalueindex(3));
     return push_captures(L, &m, true);
 }
@@ -116,7 +116,7 @@ static int l_gmatch(lua_State *L)
     tgl_check_str(L, 1);
     tgl_check_str(L, 2);
     lua_settop(L, 2);
-    lua_pushnumber(L, 0);
+    lua_pushinteger(L, 0);
     lua_pushcclosure(L, l_gmatch_step, 3);
     return 1;
 }
@@ -241,7 +241,7 @@ static int l_gsub(lua_State *L)
     if (at < s.len)
         add_bytes(&g, s.at + at, s.len - at);
     luaL_pushresult(&g.b);
-    lua_pushnumber(L, n);
+    tgl_push_number(L, n);
     return 2;
 }
 

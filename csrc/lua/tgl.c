@@ -1,5 +1,6 @@
 #include "lua/tgl.h"
 
+#include <math.h>
 #include <string.h>
 #include <lualib.h>
 #include "base/mem.h"
@@ -14,6 +15,18 @@ void tgl_functions(lua_State *L, const luaL_Reg *list)
         lua_pushcfunction(L, list->func);
         lua_setfield(L, -2, list->name);
     }
+}
+
+void tgl_push_number(lua_State *L, double n)
+{
+#if LUA_VERSION_NUM >= 503
+    if (n > -9007199254740992.0 && n < 9007199254740992.0 && n == (double)(int64_t)n
+        && !(n == 0 && signbit(n))) {
+        lua_pushinteger(L, (lua_Integer)n);
+        return;
+    }
+#endif
+    lua_pushnumber(L, n);
 }
 
 int tgl_resume(lua_State *co, lua_State *from, int n)

@@ -24,6 +24,10 @@
 /* Set the functions of `list` in the table on top. */
 void tgl_functions(lua_State *L, const luaL_Reg *list);
 
+/* Push a number. Where Lua has integers, a whole one is one, so that it looks
+ * alike everywhere: 1, not 1.0. */
+void tgl_push_number(lua_State *L, double n);
+
 /* Resume `co` with n values. LUA_OK (0) at its end, LUA_YIELD, or an error. */
 int tgl_resume(lua_State *co, lua_State *from, int n);
 
@@ -101,5 +105,7 @@ int tgl_policy(lua_State *L);
 int tgl_policy_bench(lua_State *L);
 int tgl_within(lua_State *L);
 int tgl_explain(lua_State *L);
+int tgl_engine(lua_State *L);
+int tgl_route(lua_State *L);
 
 #endif

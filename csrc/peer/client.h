@@ -1,6 +1,9 @@
-/* client.h -- the lower end of exchanges: connections that clients opened.
+/* client.h -- the lower end of exchanges: whoever asked.
  *
- * A set accepts, reads whole requests within its limits and hands them up; the
+ * Most are connections (client_h1.c); a program that has the gateway inside is one
+ * without (caller.h). Answers go through the same functions.
+ *
+ * A set of connections accepts, reads whole requests within its limits and hands them up; the
  * answer goes back through the same client. One request at a time a connection;
  * what a client pipelines waits in the kernel.
  *
@@ -74,9 +77,6 @@ size_t tg_clients_count(const struct tg_clients *s);
 
 /* Closes everything; on_gone is called for what is attached. */
 void tg_clients_free(struct tg_clients *s);
-
-/* Where the client is, without its port, for logs; static storage a thread. */
-struct tg_str tg_client_address(const struct tg_client *c);
 
 /* Tie something to the request, given back in on_gone and on_drained. */
 void tg_client_attach(struct tg_client *c, void *what);

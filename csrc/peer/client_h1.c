@@ -1,4 +1,4 @@
-#include "peer/client.h"
+#include "peer/client_impl.h"
 
 #include <assert.h>
 #include <string.h>
@@ -20,11 +20,12 @@ enum phase {
     CLOSED         /* freed at the end of the turn */
 };
 
-struct tg_client {
+struct connection {
+    struct tg_client client;               /* first: what others know of it */
     struct tg_watch  watch;
     struct tg_timer  timer;
     struct tg_clients *set;
-    struct tg_client *prev, *next;         /* of all in the set, or of the dead */
+    struct connection *prev, *next;         /* of all in the set, or of the dead */
     struct tg_addr   from;
     enum phase       phase;
     bool readable, fin, hup, keep_alive, chunked, is_head_request, begun, full, wrote_any;
@@ -45,7 +46,7 @@ struct tg_clients {
     struct tg_timer  retry;                /* accepting again after running out of files */
     struct tg_clients_limits limits;
     struct tg_client_handler handler;
-    struct tg_client *all, *dead;
+    struct connection *all, *dead;
     size_t           count;
     bool             draining, backlog_waits;
     char            *read_buffer;
@@ -57,11 +58,16 @@ struct tg_clients {
 
 static void on_watch(struct tg_watch *w, unsigned what);
 static void on_timer(struct tg_timer *t);
-static void advance(struct tg_client *c);
+static void advance(struct connection *c);
 
-#define FROM(ptr, member) ((struct tg_client *)((char *)(ptr) - offsetof(struct tg_client, member)))
+#define FROM(ptr, member) ((struct connection *)((char *)(ptr) - offsetof(struct connection, member)))
 
-static void arm(struct tg_client *c, uint64_t in_ms)
+static struct connection *of(struct tg_client *client)
+{
+    return (struct connection *)client;
+}
+
+static void arm(struct connection *c, uint64_t in_ms)
 {
     /* A timer that cannot be set leaves a connection without a deadline;
      * closing it is the safe side. */
@@ -71,7 +77,7 @@ static void arm(struct tg_client *c, uint64_t in_ms)
 }
 
 /* Let others have their turn first. The deadline stays what it was. */
-static void go_on_later(struct tg_client *c)
+static void go_on_later(struct connection *c)
 {
     if (tg_loop_at(c->set->loop, &c->timer, tg_loop_ms(c->set->loop)))
         c->hup = true;
@@ -79,7 +85,7 @@ static void go_on_later(struct tg_client *c)
 
 /* ---- life ---- */
 
-static void unlink_client(struct tg_client *c)
+static void unlink_client(struct connection *c)
 {
     if (c->prev)
         c->prev->next = c->next;
@@ -89,7 +95,7 @@ static void unlink_client(struct tg_client *c)
         c->next->prev = c->prev;
 }
 
-static void close_client(struct tg_client *c, bool reset)
+static void close_client(struct connection *c, bool reset)
 {
     struct tg_clients *s = c->set;
 
@@ -116,10 +122,10 @@ static void close_client(struct tg_client *c, bool reset)
 /* Clients are freed once nothing on the stack can hold them. */
 static void bury_dead(struct tg_clients *s)
 {
-    struct tg_client **at = &s->dead;
+    struct connection **at = &s->dead;
 
     while (*at) {
-        struct tg_client *c = *at;
+        struct connection *c = *at;
         if (c->depth) {
             at = &c->next;
             continue;
@@ -129,7 +135,7 @@ static void bury_dead(struct tg_clients *s)
     }
 }
 
-static void tell_gone(struct tg_client *c)
+static void tell_gone(struct connection *c)
 {
     void *what = c->attached;
 
@@ -141,12 +147,13 @@ static void tell_gone(struct tg_client *c)
 
 static void add_client(struct tg_clients *s, int fd, const struct tg_addr *from)
 {
-    struct tg_client *c = tg_zalloc(sizeof *c);
+    struct connection *c = tg_zalloc(sizeof *c);
 
     if (!c) {
         tg_net_close(fd);
         return;
     }
+    c->client.impl = &tg_client_h1;
     c->watch.fd = fd;
     c->watch.on = on_watch;
     c->timer.on = on_timer;
@@ -221,13 +228,13 @@ static const char *date_now(struct tg_clients *s)
 
 /* The answer is out. A client that still sends can read it: a close with unread
  * bytes would reset the connection and take the answer along. */
-static void linger(struct tg_client *c)
+static void linger(struct connection *c)
 {
     tg_net_end(c->watch.fd);
     arm(c, TG_CLIENT_LINGER_MS);
 }
 
-static void flush(struct tg_client *c)
+static void flush(struct connection *c)
 {
     bool moved = false;
 
@@ -253,7 +260,7 @@ static void flush(struct tg_client *c)
 }
 
 /* Write now what the kernel takes, queue the rest. Pieces are few. */
-static void send_pieces(struct tg_client *c, const struct tg_str *pieces, size_t count)
+static void send_pieces(struct connection *c, const struct tg_str *pieces, size_t count)
 {
     size_t sent = 0;
 
@@ -280,7 +287,7 @@ static void send_pieces(struct tg_client *c, const struct tg_str *pieces, size_t
         arm(c, TG_CLIENT_WRITE_MS);
 }
 
-static void put_head(struct tg_client *c, struct tg_buf *out, int status, struct tg_str fields)
+static void put_head(struct connection *c, struct tg_buf *out, int status, struct tg_str fields)
 {
     tg_buf_z(out, "HTTP/1.1 ");
     tg_buf_u64(out, (uint64_t)status);
@@ -295,7 +302,7 @@ static void put_head(struct tg_client *c, struct tg_buf *out, int status, struct
 }
 
 /* The answer is over: the next request, or the end. */
-static void answer_is_over(struct tg_client *c)
+static void answer_is_over(struct connection *c)
 {
     bool early = c->phase == HEAD || c->phase == BODY;
 
@@ -316,8 +323,9 @@ static void answer_is_over(struct tg_client *c)
         advance(c);
 }
 
-void tg_client_reply(struct tg_client *c, int status, struct tg_str fields, struct tg_str body)
+static void reply(struct tg_client *client, int status, struct tg_str fields, struct tg_str body)
 {
+    struct connection *c = of(client);
     struct tg_buf *head = &c->set->scratch;
 
     if (c->set->draining)
@@ -337,8 +345,9 @@ void tg_client_reply(struct tg_client *c, int status, struct tg_str fields, stru
     answer_is_over(c);
 }
 
-void tg_client_begin(struct tg_client *c, int status, struct tg_str fields)
+static void begin(struct tg_client *client, int status, struct tg_str fields)
 {
+    struct connection *c = of(client);
     if (c->set->draining)
         c->keep_alive = false;
     if (!c->chunked)
@@ -364,7 +373,7 @@ static struct tg_str chunk_head(char text[24], size_t n)
 }
 
 /* The head waits in `out` for the first bytes, so that both leave together. */
-static void send_chunk(struct tg_client *c, struct tg_str bytes, bool last)
+static void send_chunk(struct connection *c, struct tg_str bytes, bool last)
 {
     char size[24];
     struct tg_str pieces[5];
@@ -390,8 +399,9 @@ static void send_chunk(struct tg_client *c, struct tg_str bytes, bool last)
     tg_buf_done(&head);
 }
 
-bool tg_client_send(struct tg_client *c, struct tg_str bytes)
+static bool send_piece(struct tg_client *client, struct tg_str bytes)
 {
+    struct connection *c = of(client);
     if (bytes.len)
         send_chunk(c, bytes, false);
     if (c->hup)
@@ -400,21 +410,23 @@ bool tg_client_send(struct tg_client *c, struct tg_str bytes)
     return !c->full;
 }
 
-void tg_client_end(struct tg_client *c, struct tg_str last)
+static void end(struct tg_client *client, struct tg_str last)
 {
+    struct connection *c = of(client);
     send_chunk(c, last, true);
     answer_is_over(c);
 }
 
-void tg_client_abort(struct tg_client *c)
+static void cut(struct tg_client *client)
 {
+    struct connection *c = of(client);
     c->attached = NULL;
     close_client(c, true);
 }
 
 /* ---- reading ---- */
 
-static void refuse(struct tg_client *c, int status, const char *why)
+static void refuse(struct connection *c, int status, const char *why)
 {
     struct tg_clients *s = c->set;
     struct tg_buf body = { 0 };
@@ -422,22 +434,22 @@ static void refuse(struct tg_client *c, int status, const char *why)
     c->keep_alive = false;
     tg_buf_reset(&s->scratch_fields);
     s->handler.on_fault(s->handler.arg, status, why, &s->scratch_fields, &body);
-    tg_client_reply(c, status, tg_buf_view(&s->scratch_fields), tg_buf_view(&body));
+    reply(&c->client, status, tg_buf_view(&s->scratch_fields), tg_buf_view(&body));
     tg_buf_done(&body);
 }
 
-static void serve(struct tg_client *c, const struct tg_http1_head *head, struct tg_str body)
+static void serve(struct connection *c, const struct tg_http1_head *head, struct tg_str body)
 {
     struct tg_clients *s = c->set;
 
     c->phase = SERVING;
     c->wrote_any = false;
     tg_loop_at(s->loop, &c->timer, 0);
-    s->handler.on_request(s->handler.arg, c, head, body);
+    s->handler.on_request(s->handler.arg, &c->client, head, body);
 }
 
 /* Parse again what is kept: the head's views went with the read buffer. */
-static bool restore_head(struct tg_client *c)
+static bool restore_head(struct connection *c)
 {
     struct tg_http1_fault fault;
     size_t seen = 0;
@@ -446,7 +458,7 @@ static bool restore_head(struct tg_client *c)
 }
 
 /* The request is whole; `rest` is what the client sent behind it. */
-static void body_is_whole(struct tg_client *c, struct tg_str rest)
+static void body_is_whole(struct connection *c, struct tg_str rest)
 {
     bool inside = rest.at >= c->in.at && rest.at <= c->in.at + c->in.len;
     size_t before = inside ? (size_t)(rest.at - c->in.at) : 0;
@@ -470,7 +482,7 @@ static void body_is_whole(struct tg_client *c, struct tg_str rest)
 }
 
 /* Take body bytes out of `in`. True when the request is whole. */
-static bool take_body(struct tg_client *c, struct tg_str *in, const char **why, int *status)
+static bool take_body(struct connection *c, struct tg_str *in, const char **why, int *status)
 {
     struct tg_str out;
     tg_err err;
@@ -503,7 +515,7 @@ static bool is_all_here(const struct tg_http1_head *h, struct tg_str in)
     return h->framing == TG_HTTP1_LENGTH && in.len - h->head_bytes >= h->body_bytes;
 }
 
-static void begin_body(struct tg_client *c, const struct tg_http1_head *h, struct tg_str in)
+static void begin_body(struct connection *c, const struct tg_http1_head *h, struct tg_str in)
 {
     const char *why;
     int status;
@@ -543,7 +555,7 @@ static void begin_body(struct tg_client *c, const struct tg_http1_head *h, struc
 }
 
 /* Is so little of the body still to come that it can be read over? */
-static bool can_skip(struct tg_client *c, const struct tg_http1_head *h, struct tg_str in)
+static bool can_skip(struct connection *c, const struct tg_http1_head *h, struct tg_str in)
 {
     uint64_t all = h->head_bytes + h->body_bytes;
 
@@ -556,7 +568,7 @@ static bool can_skip(struct tg_client *c, const struct tg_http1_head *h, struct 
 /* A whole head stands at the start of `in`. Returns how many bytes of it were
  * used up; the rest belongs to the next request. A body that has to be put
  * together looks after the rest itself. */
-static size_t on_whole_head(struct tg_client *c, struct tg_str in)
+static size_t on_whole_head(struct connection *c, struct tg_str in)
 {
     struct tg_clients *s = c->set;
     struct tg_http1_head *h = &s->head;
@@ -573,7 +585,7 @@ static size_t on_whole_head(struct tg_client *c, struct tg_str in)
     bool all_here = is_all_here(h, in);
     if (!all_here && !can_skip(c, h, in))
         c->keep_alive = false;
-    if (!s->handler.on_head(s->handler.arg, c, h)) {
+    if (!s->handler.on_head(s->handler.arg, &c->client, h)) {
         if (!all_here)
             return in.len;
         return h->head_bytes + (h->framing == TG_HTTP1_LENGTH ? (size_t)h->body_bytes : 0);
@@ -591,7 +603,7 @@ static size_t on_whole_head(struct tg_client *c, struct tg_str in)
     return used;
 }
 
-static bool parse_head(struct tg_client *c, struct tg_str in, tg_err *err)
+static bool parse_head(struct connection *c, struct tg_str in, tg_err *err)
 {
     struct tg_http1_fault fault = { 0, NULL };
 
@@ -605,7 +617,7 @@ static bool parse_head(struct tg_client *c, struct tg_str in, tg_err *err)
 }
 
 /* One request from the front of `in`. False when no more can be taken now. */
-static bool take_request(struct tg_client *c, struct tg_str in, size_t *used)
+static bool take_request(struct connection *c, struct tg_str in, size_t *used)
 {
     tg_err err;
 
@@ -622,7 +634,7 @@ static bool take_request(struct tg_client *c, struct tg_str in, size_t *used)
 }
 
 /* Requests out of what is kept in c->in: begun earlier, or pipelined. */
-static void feed_kept(struct tg_client *c)
+static void feed_kept(struct connection *c)
 {
     size_t used;
     bool more = true;
@@ -638,7 +650,7 @@ static void feed_kept(struct tg_client *c)
         tg_buf_done(&c->in);
 }
 
-static void feed_head(struct tg_client *c, struct tg_str in)
+static void feed_head(struct connection *c, struct tg_str in)
 {
     size_t used;
     bool more = true;
@@ -664,7 +676,7 @@ static void feed_head(struct tg_client *c, struct tg_str in)
         close_client(c, true);
 }
 
-static void feed_body(struct tg_client *c, struct tg_str in)
+static void feed_body(struct connection *c, struct tg_str in)
 {
     const char *why;
     int status;
@@ -682,7 +694,7 @@ static void feed_body(struct tg_client *c, struct tg_str in)
     }
 }
 
-static void feed(struct tg_client *c, struct tg_str bytes)
+static void feed(struct connection *c, struct tg_str bytes)
 {
     size_t skipped = bytes.len < c->skip_bytes ? bytes.len : c->skip_bytes;
 
@@ -708,12 +720,12 @@ static void feed(struct tg_client *c, struct tg_str bytes)
     }
 }
 
-static bool wants_bytes(const struct tg_client *c)
+static bool wants_bytes(const struct connection *c)
 {
     return c->phase == HEAD || c->phase == BODY || (c->phase == LINGERING && !c->out.len);
 }
 
-static void read_some(struct tg_client *c)
+static void read_some(struct connection *c)
 {
     struct tg_clients *s = c->set;
 
@@ -737,7 +749,7 @@ static void read_some(struct tg_client *c)
 }
 
 /* Do what can be done now: one place, whatever woke us. */
-static void advance(struct tg_client *c)
+static void advance(struct connection *c)
 {
     struct tg_clients *s = c->set;
 
@@ -780,7 +792,7 @@ static void advance(struct tg_client *c)
 
 static void on_watch(struct tg_watch *w, unsigned what)
 {
-    struct tg_client *c = FROM(w, watch);
+    struct connection *c = FROM(w, watch);
     void *drained = NULL;
 
     c->depth++;
@@ -803,7 +815,7 @@ static void on_watch(struct tg_watch *w, unsigned what)
 
 static void on_timer(struct tg_timer *t)
 {
-    struct tg_client *c = FROM(t, timer);
+    struct connection *c = FROM(t, timer);
     bool waited = c->phase == HEAD && c->in.len;
     uint64_t now = tg_loop_ms(c->set->loop);
 
@@ -870,7 +882,7 @@ void tg_clients_drain(struct tg_clients *s)
 {
     s->draining = true;
     close_listener(s);
-    for (struct tg_client *c = s->all, *next; c; c = next) {
+    for (struct connection *c = s->all, *next; c; c = next) {
         next = c->next;
         if (c->phase == HEAD && !c->in.len)
             close_client(c, false);
@@ -898,22 +910,15 @@ void tg_clients_free(struct tg_clients *s)
     tg_free(s);
 }
 
-struct tg_str tg_client_address(const struct tg_client *c)
+static void attach(struct tg_client *client, void *what)
 {
-    static _Thread_local char text[64];
-
-    tg_addr_put(&c->from, text);
-    char *colon = strrchr(text, ':');
-    return (struct tg_str){ text, colon ? (size_t)(colon - text) : strlen(text) };
-}
-
-void tg_client_attach(struct tg_client *c, void *what)
-{
+    struct connection *c = of(client);
     c->attached = what;
 }
 
-struct tg_buf tg_client_take_body(struct tg_client *c, struct tg_str body)
+static struct tg_buf give_body(struct tg_client *client, struct tg_str body)
 {
+    struct connection *c = of(client);
     struct tg_buf taken = { 0 };
 
     if (c->body.len && body.at == c->body.at) {
@@ -924,3 +929,8 @@ struct tg_buf tg_client_take_body(struct tg_client *c, struct tg_str body)
     }
     return taken;
 }
+
+const struct tg_client_impl tg_client_h1 = {
+    .attach = attach, .take_body = give_body, .reply = reply, .begin = begin, .send = send_piece,
+    .end = end, .abort = cut,
+};

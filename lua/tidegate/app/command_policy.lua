@@ -8,6 +8,8 @@ local policy_test  = require "tidegate.app.policy_test"
 local schema       = require "tidegate.policy.schema"
 local shipped      = require "tidegate.app.shipped"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local command = {
   summary = "test, time and write routing policies",
   arguments = { "WHAT", "[FILE...]" },

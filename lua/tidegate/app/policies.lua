@@ -69,7 +69,9 @@ function policies.make(name, path, text, options)
   options = options or {}
   local policy, err = core.policy { name = name, file = path, text = text, find = finder(path, options.files or {}) }
   if not policy then return nil, err end
-  local shape = policy:shape()
+  local shape
+  shape, err = policy:shape()
+  if not shape then return nil, complaint(path, text, { path = {}, message = tostring(err) }) end
   local bad = schema.check(shape.value, shape.globals)
   if bad then return nil, complaint(path, text, bad) end
   local said, sealed = shape.value

@@ -35,9 +35,10 @@ local function shape_of(source)
     end,
   }
   if not policy then return nil, tostring(err) end
-  local shape = policy:shape()
+  local shape
+  shape, err = policy:shape()
   policy:close()
-  return shape, files
+  return shape, shape and files or tostring(err)
 end
 
 local function remember(world, lines)

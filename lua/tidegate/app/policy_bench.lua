@@ -10,6 +10,8 @@ local config    = require "tidegate.app.config"
 local policies  = require "tidegate.app.policies"
 local read_file = require "tidegate.base.read_file"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local policy_bench = {}
 
 local MODEL = "bench/model"

@@ -3,8 +3,9 @@
 -- Text only, no I/O, budgets of instructions and memory. This keeps accidents small; it is
 -- no prison for somebody else's code.
 
-local core     = require "tidegate.core"
-local error_of = require "tidegate.base.error"
+local core      = require "tidegate.core"
+local error_of  = require "tidegate.base.error"
+local load_text = require "tidegate.base.load_text"
 
 local sandbox = {}
 
@@ -34,15 +35,6 @@ local function environment(extra)
   return env
 end
 
-local function load_text(text, name, env)
-  if not rawget(_G, "setfenv") then
-    return load(text, "@" .. name, "t", env)
-  end
-  local chunk, why = loadstring(text, "@" .. name)
-  if chunk then setfenv(chunk, env) end
-  return chunk, why
-end
-
 -- Compiled code runs no hooks: keep this chunk and all it defines interpreted.
 local function keep_interpreted(chunk)
   local jit = rawget(_G, "jit")
@@ -60,9 +52,9 @@ local function limited(chunk, name)
   end, "", STEP)
   local results = { core.within(MEMORY_BYTES, chunk) }
   debug.sethook()
-  if not results[1] and results[2] == "not enough memory" then
-    results[2] = ("wants more than %d bytes of memory"):format(MEMORY_BYTES)
-  end
+  -- With file and line where it was a library that wanted it; as Lua's own error it has none.
+  local place = not results[1] and type(results[2]) == "string" and results[2]:match("^(.-)not enough memory")
+  if place then results[2] = ("%swants more than %d bytes of memory"):format(place, MEMORY_BYTES) end
   return results
 end
 

@@ -7,7 +7,9 @@
 -- of `assert` what app/spec_asserts.lua has. A spec is the operator's own program: it runs
 -- outside of any sandbox.
 
-local asserts = require "tidegate.app.spec_asserts"
+local load_text = require "tidegate.base.load_text"
+local read_file = require "tidegate.base.read_file"
+local asserts   = require "tidegate.app.spec_asserts"
 
 local runner = {}
 
@@ -100,14 +102,16 @@ end
 -- @treturn ?table  { passed, failed, pending }
 -- @treturn ?string  why it could not be run
 function runner.run(path, options)
-  local chunk, why = loadfile(path)
-  if not chunk then return nil, why end
+  local text, why = read_file(path)
+  if not text then return nil, tostring(why) end
   local run = setmetatable({
     counts = { passed = 0, failed = 0, pending = 0 },
     write = options.write or function(text) io.stdout:write(text) end,
     block = { before_each = {}, after_each = {}, teardown = {} },
   }, run_mt)
-  setfenv(chunk, environment(run, options.modules or {}))
+  local chunk
+  chunk, why = load_text(text:gsub("^#[^\n]*", ""), path, environment(run, options.modules or {}))
+  if not chunk then return nil, why end
   local ok
   ok, why = pcall(chunk)
   if ok then return run.counts end

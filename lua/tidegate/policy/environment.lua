@@ -8,7 +8,8 @@
 -- are given, a stable sort, and random numbers from a seed. It has no limits of time, memory and
 -- pattern steps: what never ends here never ends.
 
-local schema = require "tidegate.policy.schema"
+local load_text = require "tidegate.base.load_text"
+local schema    = require "tidegate.policy.schema"
 
 local environment = {}
 
@@ -315,11 +316,7 @@ end
 function environment.load(text, called, env)
   local why = refusal(text)
   if why then return nil, called .. ": " .. why end
-  local set = rawget(_G, "setfenv")
-  if not set then return load(text, "@" .. called, "t", env) end
-  local chunk, mistake = loadstring(text, "@" .. called)
-  if chunk then set(chunk, env) end
-  return chunk, mistake
+  return load_text(text, called, env)
 end
 
 local function restore(methods, ...)

@@ -89,7 +89,9 @@ end
 -- Little-endian IEEE 754 single of a multiple of 1/128 between -1 and 1.
 local function float_bytes(x)
   if x == 0 then return "\0\0\0\0" end
-  local mantissa, exponent = math.frexp(math.abs(x))
+  local mantissa, exponent = math.abs(x), 0
+  while mantissa >= 1 do mantissa, exponent = mantissa / 2, exponent + 1 end
+  while mantissa < 0.5 do mantissa, exponent = mantissa * 2, exponent - 1 end
   local bits = math.floor((mantissa * 2 - 1) * 8388608) + (exponent + 126) * 8388608
   if x < 0 then bits = bits + 2147483648 end
   return string.char(bits % 256, math.floor(bits / 256) % 256, math.floor(bits / 65536) % 256,

@@ -196,19 +196,18 @@ local function on_connection(conn, script)
 end
 
 -- What goes wrong with one connection is its own affair.
-local function guarded(conn, script)
-  local ok, why = pcall(on_connection, conn, script)
-  if not ok then
+local function spawn(conn, script)
+  net.spawn_guarded(function(why)
     core.log.say("error", "mock", tostring(why))
     conn:reset()
-  end
+  end, on_connection, conn, script)
 end
 
 local function accept_all(listener, script)
   while true do
     local conn = listener:accept()
     if conn then
-      net.spawn(guarded, conn, script)
+      spawn(conn, script)
     else
       net.sleep(ACCEPT_PAUSE_S)
     end

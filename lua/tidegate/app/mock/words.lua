@@ -74,10 +74,11 @@ end
 
 --- A direction for the text: `dimensions` numbers, each a multiple of 1/128.
 function words.embedding(text, dimensions)
+  -- In doubles, whose products are rounded, whether this Lua has integers or not.
   local h, vector = 5381, {}
   for i = 1, #text do h = (h * 33 + text:byte(i)) % 4294967296 end
   for i = 1, dimensions do
-    h = (h * 1103515245 + 12345) % 4294967296
+    h = (h * 1103515245.0 + 12345) % 4294967296
     vector[i] = (math.floor(h / 65536) % 256 - 128) / 128
   end
   return vector

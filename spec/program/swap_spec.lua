@@ -404,17 +404,33 @@ local function listener_to_all(s, load)
   assert.equal(("again "):rep(load.said), text)
 end
 
--- Configuration and catalogue name another provider in turn, at other prices.
+-- A policy with every hook, and a file beside it.
+local POLICY = [[
+local words = require "words"
+return {
+  data = { max_price = { prompt = %d } },
+  filter = function(endpoint) return endpoint.uptime_5m > 0.5, words.failing end,
+  score = function(endpoint, request, base) return base * %d + request.hash(endpoint.id) %% 7 end,
+  order = function(endpoints) return { #endpoints } end,
+  on_error = function() return "next" end,
+  on_response = function(response) tidegate.kv.incr("tokens", response.tokens, 60) end,
+}
+]]
+
+-- Configuration, catalogue and policy are others in turn: another provider, at other prices, by other
+-- scores.
 local function faces(s)
-  local path = { s.gateway.config_path, s.gateway.dir .. "/catalog.json" }
-  local one = { scene.read_file(path[1]), scene.read_file(path[2]) }
+  local path = { s.gateway.config_path, s.gateway.dir .. "/catalog.json", s.gateway.dir .. "/swap.lua" }
+  local one = { scene.read_file(path[1]):gsub("return { ", 'return { policy = "swap.lua", ', 1),
+                scene.read_file(path[2]), POLICY:format(20, 1) }
   local other = {
     one[1]:gsub(":" .. s.a.port .. "/", ":" .. s.b.port .. "/"):gsub("Provider A", "Provider B"),
-    one[2]:gsub("up%-a", "up-b"):gsub("0%.000001", "0.000003"),
+    one[2]:gsub("up%-a", "up-b"):gsub("0%.000001", "0.000003"), POLICY:format(10, 2),
   }
+  gateway.write(s.gateway.dir .. "/words.lua", 'return { failing = "too many failures" }')
   return function(n)
     local texts = n % 2 == 0 and one or other
-    for i = 1, 2 do gateway.write(path[i], texts[i]) end
+    for i = 1, 3 do gateway.write(path[i], texts[i]) end
   end
 end
 
@@ -448,6 +464,7 @@ describe("1,000 swaps under load", function()
     scene.together(tasks)
     assert.is_true(load.requests > 500, load.requests .. " requests")
     assert.is_true(load.streams >= 4, load.streams .. " long streams")
+    assert.is_nil(s.gateway:log():find '"event":"policy"', "a policy has failed")
     assert.is_true(load.by["Provider A"] > 50 and load.by["Provider B"] > 50)
     assert.is_true(late <= early + 4096, early .. " KiB, then " .. late)
     assert.is_true(late_files <= early_files + 16, early_files .. " files, then " .. late_files)

@@ -111,20 +111,22 @@ end
 local TIDEGATE = [[
 local providers, keys = {}, {}
 for i = 1, %d do
-  providers[i] = { slug = "bench-" .. i, base_url = "%s", key = "sk-provider-" .. i }
+  providers[i] = { slug = "bench-" .. i, base_url = "%s", key = "sk-provider-" .. i,
+                   data_collection = "deny", zdr = true }
 end
 for i = 1, %d do keys[i] = { name = "key-" .. i, key = ("sk-tg-v1-%%064d"):format(i) } end
-return { listen = "127.0.0.1:%d", workers = 1, auth = "%s", keys = keys, log = "info",
-         providers = providers, catalog = "catalog.json" }
+return { listen = "127.0.0.1:%d", workers = %d, auth = "%s", keys = keys, log = "info",
+         providers = providers, catalog = "catalog.json", %s }
 ]]
 
-local function tidegate(auth)
+local function tidegate(auth, workers, more)
   return function(place)
     local url = place.tls and ("https://localhost:%d/v1"):format(place.tls)
       or ("http://127.0.0.1:%d/v1"):format(place.upstream)
     os.execute("mkdir -p " .. place.dir)
     process.write(place.dir .. "/catalog.json", catalog())
-    process.write(place.dir .. "/tidegate.lua", TIDEGATE:format(PROVIDERS, url, KEYS, place.port, auth))
+    process.write(place.dir .. "/tidegate.lua", TIDEGATE:format(PROVIDERS, url, KEYS, place.port, workers or 1,
+      auth, more or ""))
     return ("%s/tidegate serve %s/tidegate.lua"):format(place.build, place.dir)
   end
 end
@@ -153,6 +155,11 @@ contenders.all = {
   { id = "tidegate", name = "tidegate",      prepare = tidegate "none",    headers = no_headers },
   { id = "keys",     name = "tidegate, keys", prepare = tidegate "keys",   headers = last_key },
 }
+
+--- Tidegate once more, with lines of its own in the configuration.
+function contenders.configured(id, name, more, workers)
+  return { id = id, name = name, prepare = tidegate("none", workers, more), headers = no_headers }
+end
 
 --- A TLS end in front of the upstream, for memory per stream over TLS.
 function contenders.tls_config(place)

@@ -1,10 +1,13 @@
 /* load.c -- the client that benchmarks run: keeps C connections busy.
  *
  *     load PORT PATH --body FILE [--connections C] [--seconds S] [--warm S] [--ramp S]
- *          [--stream N | --hold | --unread S] [--header LINE]... [--watch PID,PID]
+ *          [--rate R] [--stream N | --hold | --unread S] [--header LINE]... [--watch PID,PID]
  *
  * As it is, each connection sends its next request when the answer is whole.
  *
+ *   --rate R    sends R requests a second, at times of its own: each connection
+ *               leaves gaps between 0 and twice C/R. A request that could not be
+ *               sent when it was due counts as late from then on
  *   --stream N  reads event streams to [DONE], holds each to N events, and takes
  *               the time that each carries ("t=<ns>") as when it was sent
  *   --hold      opens the streams, prints "open" when each has its first event,
@@ -44,7 +47,8 @@ struct conn {
     bool in_body, chunked, is_bad, is_done;    /* is_done: [DONE] was seen */
     size_t len;                    /* bytes kept in `in` */
     long left;                     /* of a body with a length */
-    uint64_t sent;
+    uint64_t sent;                 /* with --rate: when it was due */
+    uint64_t due;                  /* the next request waits until then; 0: it does not wait */
     long events;                   /* of this stream */
     char *in;
 };
@@ -63,6 +67,7 @@ static char *request;
 static size_t request_len;
 static bool holds;
 static long stream_events;         /* 0: no streams */
+static uint64_t gap_ns;            /* between a connection's requests, on average; 0: none */
 static int ep, port, watched[WATCHED_MAX], watched_count;
 static uint64_t measure_from, until;
 static long requests, errors, events_seen, first_events;
@@ -145,7 +150,8 @@ static void send_request(struct conn *c)
 {
     size_t at = 0;
 
-    c->sent = now_ns();
+    c->sent = c->due ? c->due : now_ns();
+    c->due = 0;
     c->in_body = c->is_bad = c->is_done = false;
     c->events = 0;
     c->len = 0;
@@ -172,7 +178,11 @@ static void finished(struct conn *c)
     }
     if (c->sent >= measure_from && !stream_events)
         add_sample(&latency, now - c->sent);
-    if (now < until)
+    if (now >= until)
+        return;
+    if (gap_ns)
+        c->due = c->sent + (uint64_t)random() % (2 * gap_ns);
+    if (c->due <= now)
         send_request(c);
 }
 
@@ -321,12 +331,27 @@ static void print_result(const struct cost *before, const struct cost *after, do
 
 /* ---- the runs ---- */
 
-static void turn(int timeout_ms)
+static void turn(int timeout_us)
 {
+    struct timespec timeout = { .tv_nsec = timeout_us * 1000L };
     struct epoll_event got[EVENTS];
-    int n = epoll_wait(ep, got, EVENTS, timeout_ms);
+    int n = epoll_pwait2(ep, got, EVENTS, &timeout, NULL);
     for (int i = 0; i < n; i++)
         read_conn(got[i].data.ptr);
+}
+
+/* Send what is due; microseconds until the next, at most `most_us`. */
+static int send_due(struct conn *all, int connections, int most_us)
+{
+    uint64_t now = now_ns(), soonest = now + (uint64_t)most_us * 1000;
+
+    for (struct conn *c = all; c < all + connections; c++) {
+        if (c->due && c->due <= now)
+            send_request(c);
+        else if (c->due && c->due < soonest)
+            soonest = c->due;
+    }
+    return (int)((soonest - now) / 1000);
 }
 
 static void run(struct conn *all, int connections, double ramp, double seconds)
@@ -356,7 +381,8 @@ static void run(struct conn *all, int connections, double ramp, double seconds)
         }
         if (measures && now >= until && !holds)
             break;
-        turn(dialled < connections ? 1 : 5);
+        int wait_us = dialled < connections ? 1000 : 5000;
+        turn(gap_ns ? send_due(all, dialled, wait_us) : wait_us);
     }
     after = take_cost();
     print_result(&before, &after, (double)(now_ns() - measure_from) / 1e9);
@@ -380,7 +406,7 @@ static void run_unread(struct conn *c, double seconds)
     }
     end = now_ns() + 60000000000u;
     while (!requests && !errors && now_ns() < end)
-        turn(100);
+        turn(100 * 1000);
     event_delay.n = 0;
     errors += !requests;
     print_result(&before, &most, seconds);
@@ -422,7 +448,7 @@ static void watch(char *pids)
 int main(int argc, char **argv)
 {
     static char headers[4096], body[4 << 20];
-    double seconds = 3, warm = 0.5, ramp = 0, unread = 0;
+    double seconds = 3, warm = 0.5, ramp = 0, unread = 0, rate = 0;
     int connections = 1;
     size_t body_len = 0;
 
@@ -435,6 +461,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--seconds")) seconds = atof(argv[++i]);
         else if (!strcmp(argv[i], "--warm")) warm = atof(argv[++i]);
         else if (!strcmp(argv[i], "--ramp")) ramp = atof(argv[++i]);
+        else if (!strcmp(argv[i], "--rate")) rate = atof(argv[++i]);
         else if (!strcmp(argv[i], "--unread")) unread = atof(argv[++i]);
         else if (!strcmp(argv[i], "--stream")) stream_events = atol(argv[++i]);
         else if (!strcmp(argv[i], "--watch")) watch(argv[++i]);
@@ -448,6 +475,9 @@ int main(int argc, char **argv)
         }
     }
     make_request(argv[2], headers, body, body_len);
+    srandom((unsigned)getpid());   /* two loads are not to move in step */
+    if (rate > 0)
+        gap_ns = (uint64_t)(connections / rate * 1e9);
     signal(SIGPIPE, SIG_IGN);
     ep = epoll_create1(0);
     measure_from = now_ns() + (uint64_t)(warm * 1e9);

@@ -2,7 +2,8 @@
 --
 -- Everything is printed and kept in build/bench.txt.
 
-local process = require "bench.process"
+local policies = require "bench.policies"
+local process  = require "bench.process"
 
 local report = {}
 
@@ -43,6 +44,7 @@ function report.begin(build)
   say("kernel    %s", process.output "uname -srm")
   say("tidegate  %s at %s", process.output(build .. "/tidegate version | head -1"),
     process.output "git log -1 --format='%h of %cd' --date=iso")
+  if process.output "command -v nginx" == "" then return say() end
   say("others    nginx %s, lua-nginx-module %s, Node.js %s, @portkey-ai/gateway 1.15.2 (@hono/node-server 1.13.8)",
     process.output "nginx -v 2>&1 | sed s:.*/::", process.output "dpkg-query -W -f '${Version}' libnginx-mod-http-lua",
     process.output "node --version")
@@ -228,6 +230,67 @@ local function memory_rows(rows, results)
   rows[#rows + 1] = single("4,000 streams open", "CPU us/request", function(id) return beside(memory[id], "open") end)
 end
 
+-- ---- policies ----
+
+local KIND_NAMES = { none = "none", data = "data alone", hooks = "filter, score", whole = "every hook" }
+local BURN_NAMES = { none = "no policy", loops = "loops for ever", long = "1.5 ms", short = "0.9 ms", tiny = "45 us",
+                     answers = "1.5 ms in on_response" }
+
+-- What hooks add to the same decision without them; all of a policy of data alone.
+local function added_us(kind)
+  return function(run)
+    return (run.order - (kind == "data" and run.built_in or run.data)) / 1000
+  end
+end
+
+local function decision_rows(rows, list)
+  for _, size in ipairs(policies.SIZES) do
+    local whole, added, first = { size .. " endpoints", "decision, us" }, { size .. " endpoints", "of which hooks, us" },
+      { size .. " endpoints", "first decision, us" }
+    for i, kind in ipairs(policies.KINDS) do
+      local runs = list[("%s, %d"):format(kind == "none" and "data" or kind, size)]
+      whole[i + 2] = shown(over(runs, function(run) return (kind == "none" and run.built_in or run.order) / 1000 end))
+      added[i + 2] = (kind == "none" or kind == "data") and "-" or shown(over(runs, added_us(kind)))
+      first[i + 2] = kind == "none" and "-" or shown(over(runs, function(run) return run.first / 1000 end))
+    end
+    rows[#rows + 1], rows[#rows + 2], rows[#rows + 3] = whole, added, first
+  end
+end
+
+local function policy_table(results)
+  local cell, list = results.policy_requests, results.policy_decisions
+  if not cell then return end
+  local rows, cpu, to_none = { { "policy", "figure" } }, { "1 KB x 64", "CPU us/request" }, { "1 KB x 64", "to none" }
+  for i, kind in ipairs(policies.KINDS) do
+    rows[1][i + 2] = KIND_NAMES[kind]
+    cpu[i + 2] = shown(over(cell[kind], cpu_per_request))
+    to_none[i + 2] = kind == "none" and "-" or times(ratio(cell, kind, "none", cpu_per_request))
+  end
+  decision_rows(rows, list)
+  rows[#rows + 1], rows[#rows + 2] = cpu, to_none
+  rows[#rows + 1] = { "memory", "KiB of a policy in an engine", "-", "-", shown(results.policy_kib), "-" }
+  put_table(rows)
+end
+
+local function burn_table(results)
+  local cell = results.policy_burns
+  if not cell then return end
+  local rows = { { "requests beside a policy that burns", "figure" } }
+  for _, one in ipairs { { "of no policy", "p50 / p99, us" }, { "of no policy", "beyond no policy" },
+                         { "of that policy", "p99, us" } } do
+    rows[#rows + 1] = one
+  end
+  for i, burn in ipairs(policies.BURNS) do
+    local runs, p50, p99 = cell[burn.id], field "latency_p50_us", field "latency_p99_us"
+    rows[1][i + 2] = BURN_NAMES[burn.id]
+    rows[2][i + 2] = shown(over(runs, p50)) .. " / " .. shown(over(runs, p99))
+    rows[3][i + 2] = burn.hook and ("%s / %s"):format(shown(difference(cell, burn.id, "none", p50)),
+      shown(difference(cell, burn.id, "none", p99))) or "-"
+    rows[4][i + 2] = shown(over(runs, field "others_p99_us"))
+  end
+  put_table(rows)
+end
+
 -- ---- budgets ----
 
 local function verdict(value, limit, at_least)
@@ -285,6 +348,16 @@ local function budget_rows(results)
   local theirs = memory.portkey and memory.portkey.stream_kib
   add("Portkey's memory per stream, to ours", 15,
     theirs and tide.stream_kib and tide.stream_kib > 0 and theirs / tide.stream_kib or nil, "x", true)
+  local list, burns = results.policy_decisions or {}, results.policy_burns or {}
+  add("hooks over 5 endpoints, filter and score", 2, over(list["hooks, 5"], added_us "hooks"), " us")
+  add("hooks over 20 endpoints, filter and score", 5, over(list["hooks, 20"], added_us "hooks"), " us")
+  add("a policy of data alone, 20 endpoints", 2, over(list["data, 20"], added_us "data"), " us")
+  for _, burn in ipairs(policies.BURNS) do
+    if burn.hook then
+      add("others' p99 beside a policy that burns: " .. BURN_NAMES[burn.id], 1000,
+        difference(burns, burn.id, "none", field "latency_p99_us"), " us")
+    end
+  end
   return rows
 end
 
@@ -330,10 +403,12 @@ function report.print(results, is_quick)
     own("ns, four quantiles", "quantiles_ns")
   end
   if #rows > 1 then put_table(rows) end
+  policy_table(results)
+  burn_table(results)
   local budgets = budget_rows(results)
   if #budgets > 1 then put_table(budgets) end
   say_noise(results)
-  if is_quick then say("A quick run: one repetition of about a second each. Ratios are rough.") end
+  if is_quick then say("A quick run: one repetition of about a second each, of policies three. Ratios are rough.") end
   for _, note in ipairs(notes) do say("%s", "Note: " .. note) end
   say("Took %d s.", process.now() - began)
   process.write(file_name, table.concat(out, "\n") .. "\n")

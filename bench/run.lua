@@ -9,6 +9,7 @@ package.path = "./?.lua;" .. package.path
 
 local process    = require "bench.process"
 local contenders = require "bench.contenders"
+local policies   = require "bench.policies"
 local report     = require "bench.report"
 
 local BUILD = assert(os.getenv "BUILD", "run script/bench")
@@ -20,12 +21,12 @@ process.directory = WORK
 
 -- ---- options ----
 
-local PARTS = { "requests", "streams", "memory", "start", "decide" }
+local PARTS = { "requests", "streams", "memory", "start", "decide", "policies" }
 
 local FULL  = { reps = 5, slow_reps = 2, seconds = 2, warm = 0.4, ramp = 4, streams_s = 4, spare_s = 3,
-                start_reps = 7 }
+                start_reps = 7, policy_reps = 7, burn_s = 3 }
 local QUICK = { reps = 1, slow_reps = 1, seconds = 0.8, warm = 0.2, ramp = 1.5, streams_s = 1.5, spare_s = 2,
-                start_reps = 3 }
+                start_reps = 3, policy_reps = 3, burn_s = 1.5 }
 
 local function usage(message)
   io.stderr:write("script/bench: ", message, "; see script/bench --help\n")
@@ -106,7 +107,7 @@ local function header_options(c)
 end
 
 local function load_command(c, args)
-  local line = { WORK .. "/load", c.place.port, PATH .. header_options(c) }
+  local line = { c.ahead .. WORK .. "/load", c.place.port, PATH .. header_options(c) }
   if c.pids then line[#line + 1] = "--watch " .. table.concat(c.pids, ",") end
   line[#line + 1] = args
   return table.concat(line, " ")
@@ -136,7 +137,7 @@ local function answers(c)
 end
 
 local function start(c)
-  c.pid = process.start(PROXY_CPU, c.prepare(c.place), c.place.dir .. "/out", c.place.dir .. "/log")
+  c.pid = process.start(PROXY_CPU, c.ahead .. c.prepare(c.place), c.place.dir .. "/out", c.place.dir .. "/log")
   c.pids = { c.pid }
   running[#running + 1] = c
   process.wait(c.name .. " to answer (see " .. c.place.dir .. "/log)", 20, function()
@@ -155,17 +156,22 @@ local function stop_all()
   process.stop(upstream.pid)
 end
 
+local is_root = process.output "id -u" == "0"
+
+-- Where it stands; `ahead` is what its command and that of its load begin with.
+local function give_place(c, number)
+  c.ahead = ""
+  c.place = { dir = WORK .. "/" .. c.id, port = base_port + number, upstream = upstream.port, build = BUILD,
+              is_root = is_root }
+  return c
+end
+
 local function prepare()
-  local is_root = process.output "id -u" == "0"
   os.execute("mkdir -p " .. WORK)
   for name, text in pairs(BODIES) do process.write(body_file(name), text) end
-  for i, c in ipairs(contenders.all) do
-    c.place = { dir = WORK .. "/" .. c.id, port = base_port + i, upstream = upstream.port, build = BUILD,
-                is_root = is_root }
-    contenders[c.id] = c
-  end
+  for i, c in ipairs(contenders.all) do contenders[c.id] = give_place(c, i) end
   upstream.pid = process.start(LOAD_CPU, WORK .. "/upstream " .. upstream.port, WORK .. "/upstream.out")
-  contenders.direct = { id = "direct", name = "direct", headers = function() return {} end,
+  contenders.direct = { id = "direct", name = "direct", ahead = "", headers = function() return {} end,
                         place = { port = upstream.port, dir = WORK } }
   process.wait("upstream", 5, function() return answers(contenders.direct) end)
 end
@@ -178,11 +184,11 @@ local function list(...)
   return out
 end
 
--- Everybody in turn, `effort.reps` times: results[id][repetition].
-local function alternate(what, who, args)
+-- Everybody in turn, so many times (usually `effort.reps`): results[id][repetition].
+local function alternate(what, who, args, reps)
   local results = {}
   for _, c in ipairs(who) do results[c.id] = {} end
-  for rep = 1, effort.reps do
+  for rep = 1, reps or effort.reps do
     for i = 1, #who do
       local c = who[rep % 2 == 1 and i or #who + 1 - i]
       if c.id ~= "portkey" or rep <= effort.slow_reps then
@@ -283,7 +289,7 @@ end
 -- Over TLS: the upstream behind nginx, tidegate trusting its certificate.
 local function memory_over_tls(streams)
   local end_ = { dir = WORK .. "/tls", port = base_port + 10, upstream = upstream.port,
-                 is_root = process.output "id -u" == "0" }
+                 is_root = is_root }
   os.execute("mkdir -p " .. end_.dir)
   os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
     .. "-addext subjectAltName=DNS:localhost -keyout %s/key.pem -out %s/cert.pem 2>/dev/null")
@@ -339,6 +345,18 @@ local function decide_part(results)
   results.decide = numbers(process.output(("taskset -c %d %s/decide"):format(PROXY_CPU, WORK)))
 end
 
+-- ---- policies ----
+
+local function policies_part(results)
+  policies.measure(results, {
+    here = process.output "pwd", work = WORK, build = BUILD, proxy_cpu = PROXY_CPU, load_cpu = LOAD_CPU,
+    effort = effort, body = body, body_file = body_file, numbers = numbers, load_command = load_command,
+    load = run_load, alternate = alternate, start = start, stop = stop, note = report.note,
+    progress = report.progress,
+    upstream_pid = upstream.pid, place = function(c, number) return give_place(c, #contenders.all + 6 + number) end,
+  })
+end
+
 -- ---- all of it ----
 
 local function main()
@@ -355,6 +373,7 @@ local function main()
   if wanted.memory then memory_part(results) end
   if wanted.start then start_part(results) end
   if wanted.decide then decide_part(results) end
+  if wanted.policies then policies_part(results) end
   report.print(results, effort == QUICK)
 end
 

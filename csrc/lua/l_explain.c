@@ -95,10 +95,10 @@ static tg_err decide(lua_State *L, struct work *w, const struct tg_config *c, st
         request.key_label = key->label;
     }
     err = tg_policy_decide(policy, 0, &d);
-    if (err && err != TG_ENOTFOUND)
-        return err;
     if (d.why.len)
         tg_buf_printf(text, "%.*s\n", (int)d.why.len, d.why.at);
+    if (err && err != TG_ENOTFOUND)
+        return err;
     tg_explain_text(text, &w->plan, d.now_ms);
     return err;
 }

@@ -121,6 +121,7 @@ end
 --   endpoints, models   see gateway.catalog
 --   catalog     JSON text instead
 --   config      further members of the configuration
+--   files       path -> text of further files beside the configuration
 --   env         environment variables
 function gateway.start(options)
   local dir = gateway.temp_dir()
@@ -148,6 +149,11 @@ function gateway.start(options)
   gateway.write(dir .. "/catalog.json", options.catalog or
     gateway.catalog(slugs, options.endpoints, options.models))
   gateway.write(dir .. "/tidegate.lua", "return " .. show(config) .. "\n")
+  for path, text in pairs(options.files or {}) do
+    local below = path:match "^(.*)/"
+    if below then os.execute(("mkdir -p '%s/%s'"):format(dir, below)) end
+    gateway.write(dir .. "/" .. path, text)
+  end
   local self = setmetatable({ dir = dir, config_path = dir .. "/tidegate.lua" }, Gateway)
   self.process = process.start({ gateway.program(), "serve", self.config_path }, options.env)
   local ok, port = pcall(function()

@@ -201,7 +201,7 @@ local ENDPOINT = {
 local REQUEST = {
   is_given = true,
   { name = "model", type = "string", doc = "as asked, without routing suffixes" },
-  { name = "models", type = "list", of = "string", doc = "all of them, in the order to try" },
+  { name = "models", type = "list", of = "string", doc = "those that it names, in the order to try" },
   { name = "stream", type = "boolean", doc = "the answer is wanted as a stream" },
   count("messages_count", "messages in it"),
   count("prompt_tokens", "an estimate"),

@@ -103,7 +103,8 @@ TEST("what a policy drops is swept behind the others, which keep their order")
     tg_plan_sweep(&w.plan);
     CHECK_INT(w.plan.kept, 0);
     tg_constrain_fault(&w.plan, &w.plans, &w.fault);
-    CHECK_STR(w.fault.message, "No endpoints found matching the gateway's routing policy.");
+    CHECK_STR(w.fault.message, "No endpoints found matching the gateway's routing policy: "
+                               "too many failures lately.");
     world_close(&w);
 }
 

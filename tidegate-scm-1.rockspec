@@ -12,11 +12,13 @@ percentiles, prices and privacy decide where a request goes. A C core with a Lua
 half, as a program and as a module.]],
   license = "MIT",
 }
+supported_platforms = { "linux" }
+-- LuaJIT is Lua 5.1 here.
 dependencies = {
   "lua >= 5.1, < 5.5",
 }
 -- Only the libraries: LuaRocks does not find headers in multiarch directories,
--- CMake does.
+-- pkg-config does.
 external_dependencies = {
   CURL = { library = "curl" },
   OPENSSL = { library = "ssl" },

@@ -6,8 +6,13 @@
 #   TG_SHEBANG       the name of the module's own one
 #   TG_NATIVE        build the program; LUAJIT_INCLUDE_DIRS and LUAJIT_LINK_LIBRARIES
 #
-# LuaRocks keeps its build directory from one Lua to the next: nothing that was
-# found may be found again in the cache.
+# LuaRocks keeps its build directory from one Lua to the next: what was found
+# then is no longer true.
+
+foreach(prefix LUAJIT LUA51 LUA53 LUA54 LUAANY)
+  unset(${prefix}_FOUND CACHE)
+endforeach()
+unset(TG_INTERPRETER CACHE)
 
 pkg_check_modules(LUAJIT luajit)
 
@@ -45,7 +50,6 @@ set(TG_SHEBANG lua${TG_LUA_ABI})
 if(EXISTS "${TG_LUA_INCDIR}/luajit.h")
   set(TG_SHEBANG luajit)
 endif()
-unset(TG_INTERPRETER CACHE)
 find_program(TG_INTERPRETER NAMES luajit lua5.1 lua5.4 lua5.3 lua NAMES_PER_DIR)
 
 set(TG_NATIVE OFF)

@@ -1,6 +1,6 @@
 /* server.h -- all engines of one process: start, swap the configuration, drain.
  *
- *     server = tg_server_start(config, &hooks, &why);     listening
+ *     server = tg_server_start(config, &how, &why);       listening
  *     tg_server_swap(server, newer)                       any time, any thread
  *     tg_server_drain(server)                             no new connections
  *     tg_server_wait(server)                              until all is over
@@ -41,13 +41,25 @@ struct tg_server_hooks {
     void    *arg;
 };
 
-/* Start config->workers engines, each with its own listening socket. Takes one
- * reference of its own. NULL with one line in `why` when it cannot. `hooks` is
- * copied. */
-struct tg_server *tg_server_start(struct tg_config *config, const struct tg_server_hooks *hooks,
+/* How it is started. Only needed during the call. */
+struct tg_server_how {
+    struct tg_server_hooks hooks;
+    struct tg_str listen;                  /* empty: as the configuration says */
+    unsigned      workers;                 /* 0: as the configuration says */
+    bool          is_guest;                /* the process is somebody else's, and others beside it
+                                              share the live region: its memory is left alone,
+                                              and what it has in flight is taken back by the
+                                              next one when it is killed (route/live.h) */
+};
+
+/* Start so many engines, each with its own listening socket; those of a socket
+ * file share one. Takes one reference of its own. NULL with one line in `why`
+ * when it cannot. */
+struct tg_server *tg_server_start(struct tg_config *config, const struct tg_server_how *how,
                                   struct tg_buf *why);
 
-/* Where it listens, with the real port; for the ready line. */
+/* Where it listens, with the real port, "127.0.0.1:8080" or "unix:/path"; for the
+ * ready line. */
 struct tg_str tg_server_address(const struct tg_server *s);
 
 /* New requests use this snapshot from now on (within one turn of each loop);
@@ -55,7 +67,8 @@ struct tg_str tg_server_address(const struct tg_server *s);
  * as they were at the start. */
 void tg_server_swap(struct tg_server *s, struct tg_config *config);
 
-/* Stop accepting, close idle connections, let running exchanges end. */
+/* Stop accepting, close idle connections, let running exchanges end. A socket
+ * file is removed, if it is still ours. */
 void tg_server_drain(struct tg_server *s);
 
 /* Close everything now. */

@@ -74,3 +74,17 @@ bool tg_file_is_same(const char *a, const char *b)
     return !tg_file_stamp(a, &is) && !tg_file_stamp(b, &other)
         && is.device == other.device && is.inode == other.inode;
 }
+
+tg_err tg_file_own_directory(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) == 0)
+        return TG_OK;
+    if (errno != EEXIST)
+        return err_of_path();
+    if (lstat(path, &st))
+        return TG_ESYSTEM;
+    bool is_ours = S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700;
+    return is_ours ? TG_OK : TG_EINVAL;
+}

@@ -1,4 +1,5 @@
-/* file.h -- whole small files, and whether they are still the same. */
+/* file.h -- whole small files, whether they are still the same, and a directory
+ * for nobody else. */
 #ifndef TG_FILE_H
 #define TG_FILE_H
 
@@ -20,5 +21,9 @@ tg_err tg_file_stamp(const char *path, struct tg_file_stamp *out);
 
 /* Do both paths lead to one file? Not when one of them leads to none. */
 bool tg_file_is_same(const char *a, const char *b);
+
+/* Make a directory that nobody but this user may enter, or find it there: no link,
+ * ours, mode 0700. TG_EINVAL when what is there is something else. */
+tg_err tg_file_own_directory(const char *path);
 
 #endif

@@ -62,9 +62,11 @@ struct tg_loop {
 
     struct posts    running;         /* taken from `inbox` in this turn */
     size_t          running_next;
+    struct tg_errand *errands;       /* taken from `sent` in this turn */
 
     pthread_mutex_t lock;            /* guards what follows */
     struct posts    inbox;
+    struct tg_errand *sent, **sent_last;
     bool            asleep;          /* somebody who adds work must write to `bell` */
     bool            stop;
     int             bell;
@@ -94,6 +96,7 @@ struct tg_loop *tg_loop_new(void)
         return NULL;
     pthread_mutex_init(&l->lock, NULL);
     l->bell = -1;
+    l->sent_last = &l->sent;
     l->now_ms = tg_clock_ms();
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0 || hang_bell(l)) {
@@ -373,6 +376,16 @@ tg_err tg_loop_post(struct tg_loop *l, void (*fn)(void *arg), void *arg)
     return err;
 }
 
+void tg_loop_send(struct tg_loop *l, struct tg_errand *e)
+{
+    e->next = NULL;
+    pthread_mutex_lock(&l->lock);
+    *l->sent_last = e;
+    l->sent_last = &e->next;
+    wake(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
 static bool take_back(struct posts *p, size_t from, void (*fn)(void *arg), const void *arg)
 {
     for (size_t i = from; i < p->count; i++) {
@@ -406,7 +419,7 @@ void tg_loop_stop(struct tg_loop *l)
 static int lie_down(struct tg_loop *l, int wait_ms)
 {
     pthread_mutex_lock(&l->lock);
-    if (l->inbox.count || l->stop)
+    if (l->inbox.count || l->sent || l->stop)
         wait_ms = 0;
     l->asleep = wait_ms != 0;
     pthread_mutex_unlock(&l->lock);
@@ -422,6 +435,9 @@ static void get_up(struct tg_loop *l)
     l->asleep = false;
     l->running = l->inbox;
     l->inbox = empty;
+    l->errands = l->sent;
+    l->sent = NULL;
+    l->sent_last = &l->sent;
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -433,6 +449,15 @@ static void call_posts(struct tg_loop *l)
             p.fn(p.arg);
     }
     l->running.count = l->running_next = 0;
+}
+
+static void call_errands(struct tg_loop *l)
+{
+    while (l->errands) {
+        struct tg_errand *e = l->errands;
+        l->errands = e->next;
+        e->on(e);
+    }
 }
 
 /* ---- turns ---- */
@@ -450,6 +475,7 @@ tg_err tg_loop_turn(struct tg_loop *l, int wait_ms)
         return TG_ESYSTEM;
     }
     call_posts(l);
+    call_errands(l);
     call_watches(l, count);
     call_timers(l);
     if (l->each_turn)

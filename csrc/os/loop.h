@@ -36,6 +36,12 @@ struct tg_timer {
     uint32_t place, turn;        /* private */
 };
 
+/* Embedded; what tg_loop_send() brings to the loop. */
+struct tg_errand {
+    void (*on)(struct tg_errand *e);
+    struct tg_errand *next;      /* private */
+};
+
 struct tg_loop *tg_loop_new(void);
 void tg_loop_free(struct tg_loop *l);
 
@@ -58,6 +64,10 @@ tg_err tg_loop_post(struct tg_loop *l, void (*fn)(void *arg), void *arg);
 /* Take one such call back, from the loop's own thread; false when there is
  * none that waits. What still waits when the loop is freed is not called. */
 bool tg_loop_unpost(struct tg_loop *l, void (*fn)(void *arg), const void *arg);
+
+/* Call e->on(e) in the next turn, from any thread, in the order of sending. Takes
+ * no memory, so it cannot fail; `e` may be sent again once it is being called. */
+void tg_loop_send(struct tg_loop *l, struct tg_errand *e);
 
 /* Call `on` at the end of each turn, before sleeping: for work that is best
  * done once for all events of a turn. NULL takes it away. */

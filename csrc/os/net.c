@@ -1,19 +1,26 @@
 #include "os/net.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { PIECES_A_WRITE = 128 };
+enum { PIECES_A_WRITE = 128, LOCK_TRIES = 50, LOCK_PAUSE_US = 20 * 1000 };
 
 _Static_assert(sizeof(struct sockaddr_in6) <= sizeof((struct tg_addr *)0)->bytes, "fits");
+_Static_assert(sizeof(struct sockaddr_un) <= sizeof((struct tg_addr *)0)->bytes, "fits");
+_Static_assert(sizeof((struct sockaddr_un *)0)->sun_path == TG_NET_PATH_MAX + 1, "is told");
 
 /* ---- addresses ---- */
 
@@ -59,12 +66,26 @@ static bool split(struct tg_str text, struct tg_str *host, struct tg_str *port)
     return memchr(host->at, ':', host->len) != NULL;
 }
 
+static tg_err of_path(struct tg_str path, struct tg_addr *out)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+    if (!tg_str_starts(path, "/") || path.len > TG_NET_PATH_MAX || memchr(path.at, '\0', path.len))
+        return TG_EINVAL;
+    memcpy(un.sun_path, path.at, path.len);
+    *out = (struct tg_addr){ .len = sizeof un };
+    memcpy(out->bytes, &un, sizeof un);
+    return TG_OK;
+}
+
 tg_err tg_addr_parse(struct tg_str text, struct tg_addr *out)
 {
     struct tg_str host, digits;
     uint64_t port;
     struct tg_addr a;
 
+    if (tg_str_starts(text, "unix:"))
+        return of_path((struct tg_str){ text.at + 5, text.len - 5 }, out);
     if (!text.len || !split(text, &host, &digits))
         return TG_EINVAL;
     if (!tg_str_u64(digits, &port) || port > UINT16_MAX)
@@ -92,23 +113,36 @@ struct tg_str tg_addr_ip(const struct tg_addr *a)
     return (struct tg_str){ 0 };
 }
 
-/* The port stands at the same place in both families. */
+const char *tg_addr_path(const struct tg_addr *a)
+{
+    return family(a) == AF_UNIX ? (const char *)a->bytes + offsetof(struct sockaddr_un, sun_path)
+                                : NULL;
+}
+
+/* The port stands at the same place in both families that have one. */
 uint16_t tg_addr_port(const struct tg_addr *a)
 {
     uint16_t port;
 
+    if (tg_addr_path(a))
+        return 0;
     memcpy(&port, a->bytes + offsetof(struct sockaddr_in, sin_port), sizeof port);
     return ntohs(port);
 }
 
-void tg_addr_put(const struct tg_addr *a, char text[64])
+void tg_addr_put(const struct tg_addr *a, char text[TG_ADDR_TEXT_MAX])
 {
     char ip[INET6_ADDRSTRLEN] = "?";
     struct tg_str bytes = tg_addr_ip(a);
+    const char *path = tg_addr_path(a);
 
+    if (path) {
+        snprintf(text, TG_ADDR_TEXT_MAX, "unix:%s", path);
+        return;
+    }
     if (bytes.len)
         inet_ntop(family(a), bytes.at, ip, sizeof ip);
-    snprintf(text, 64, bytes.len == 16 ? "[%s]:%u" : "%s:%u", ip, tg_addr_port(a));
+    snprintf(text, TG_ADDR_TEXT_MAX, bytes.len == 16 ? "[%s]:%u" : "%s:%u", ip, tg_addr_port(a));
 }
 
 bool tg_addr_is_loopback(const struct tg_addr *a)
@@ -116,14 +150,14 @@ bool tg_addr_is_loopback(const struct tg_addr *a)
     static const char one[16] = { [15] = 1 }, mapped[12] = { [10] = '\xff', '\xff' };
     struct tg_str ip = tg_addr_ip(a);
 
+    if (tg_addr_path(a))
+        return true;
     if (ip.len == 16 && memcmp(ip.at, mapped, sizeof mapped) == 0)
         return ip.at[12] == 127;
     if (ip.len == 16)
         return memcmp(ip.at, one, sizeof one) == 0;
     return ip.len == 4 && ip.at[0] == 127;
 }
-
-/* ---- listening ---- */
 
 static int close_failed(int fd)
 {
@@ -133,6 +167,144 @@ static int close_failed(int fd)
     errno = why;
     return -1;
 }
+
+/* ---- socket files ---- */
+
+/* Whoever makes or removes a socket file holds its directory meanwhile, so that
+ * nobody takes one for left behind at which the other is only about to listen.
+ * Somebody who never lets go costs a second. -1: it cannot be held. */
+static int hold_directory(const char *path)
+{
+    char directory[TG_NET_PATH_MAX + 1];
+    size_t len = (size_t)(strrchr(path, '/') - path);
+    int fd;
+
+    memcpy(directory, path, len);
+    memcpy(directory + len, len ? "" : "/", len ? 1 : 2);
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); i++)
+        usleep(LOCK_PAUSE_US);
+    return fd;
+}
+
+static void let_go(int directory)
+{
+    int why = errno;
+
+    if (directory >= 0)
+        close(directory);
+    errno = why;
+}
+
+/* Nobody answers, and it is no accident: a queue that is full is somebody's. */
+static bool is_left_behind(const struct tg_addr *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)a->bytes, a->len)
+                   && errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return refused;
+}
+
+static bool is_socket(const struct tg_addr *a)
+{
+    struct stat st;
+
+    return lstat(tg_addr_path(a), &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* Make place: TG_OK when nothing is there any more. */
+static tg_err clear_path(const struct tg_addr *a)
+{
+    const char *path = tg_addr_path(a);
+
+    if (access(path, F_OK) && errno == ENOENT)
+        return TG_OK;
+    if (!is_socket(a)) {
+        errno = EEXIST;
+        return TG_ESYSTEM;
+    }
+    if (!is_left_behind(a)) {
+        errno = EADDRINUSE;
+        return TG_ESYSTEM;
+    }
+    return unlink(path) && errno != ENOENT ? TG_ESYSTEM : TG_OK;
+}
+
+/* Its mode is set before it listens: until then nobody can connect. */
+static int file_listener(const struct tg_addr *a, int backlog)
+{
+    const char *path = tg_addr_path(a);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int directory;
+
+    if (fd < 0)
+        return -1;
+    directory = hold_directory(path);
+    if (clear_path(a) || bind(fd, (const struct sockaddr *)a->bytes, a->len)) {
+        fd = close_failed(fd);
+    } else if (chmod(path, 0600) || listen(fd, backlog)) {
+        fd = close_failed(fd);
+        unlink(path);
+    }
+    let_go(directory);
+    return fd;
+}
+
+tg_err tg_net_share(int fd, int *another)
+{
+    int got = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (got < 0)
+        return TG_ESYSTEM;
+    *another = got;
+    return TG_OK;
+}
+
+void tg_net_remember(const struct tg_addr *a, struct tg_net_file *out)
+{
+    const char *path = tg_addr_path(a);
+    struct stat st;
+
+    if (path && lstat(path, &st) == 0)
+        *out = (struct tg_net_file){ st.st_dev, st.st_ino };
+}
+
+void tg_net_remove(const struct tg_addr *a, const struct tg_net_file *file)
+{
+    const char *path = tg_addr_path(a);
+    struct tg_net_file is = { 0 };
+
+    tg_net_remember(a, &is);
+    if (path && is.inode && is.device == file->device && is.inode == file->inode)
+        unlink(path);
+}
+
+void tg_net_sweep(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    char text[TG_ADDR_TEXT_MAX];
+    struct tg_addr a;
+    int held = -1;
+
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));) {
+        int n = snprintf(text, sizeof text, "unix:%s/%s", directory, e->d_name);
+        if ((size_t)n >= sizeof text || tg_addr_parse(tg_str_of(text), &a) || !is_socket(&a))
+            continue;
+        if (held < 0)
+            held = hold_directory(tg_addr_path(&a));
+        if (is_left_behind(&a))
+            unlink(tg_addr_path(&a));
+    }
+    let_go(held);
+    closedir(dir);
+}
+
+/* ---- listening ---- */
 
 /* TCP_NODELAY is handed down to accepted connections. */
 static int listener(const struct tg_addr *a, int backlog)
@@ -165,7 +337,8 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
 {
     struct sockaddr_in6 name;
     socklen_t len = sizeof name;
-    int got = listener(a, backlog);
+    bool is_file = tg_addr_path(a) != NULL;
+    int got = is_file ? file_listener(a, backlog) : listener(a, backlog);
 
     /* "All addresses" on a machine without IPv6. */
     if (got < 0 && is_any(a) && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
@@ -175,7 +348,9 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
     }
     if (got < 0)
         return TG_ESYSTEM;
-    if (bound) {
+    if (bound && is_file) {
+        *bound = *a;
+    } else if (bound) {
         if (getsockname(got, (struct sockaddr *)&name, &len)) {
             close_failed(got);
             return TG_ESYSTEM;
@@ -190,9 +365,12 @@ tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_ad
 bool tg_net_is_taken(const struct tg_addr *a)
 {
     const struct sockaddr *name = (const struct sockaddr *)a->bytes;
-    int one = 1, fd = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1, fd = -1;
     bool taken;
 
+    if (tg_addr_path(a))
+        return access(tg_addr_path(a), F_OK) == 0 && !is_left_behind(a);
+    fd = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -204,15 +382,15 @@ bool tg_net_is_taken(const struct tg_addr *a)
 tg_err tg_net_accept(int from_fd, int *fd, struct tg_addr *from)
 {
     for (;;) {
-        struct sockaddr_in6 name;
+        struct sockaddr_un name;                 /* the largest there is */
         socklen_t len = sizeof name;
         int got = accept4(from_fd, (struct sockaddr *)&name, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (got >= 0) {
             *fd = got;
             if (from) {
-                *from = (struct tg_addr){ .len = len };
-                memcpy(from->bytes, &name, len);
+                *from = (struct tg_addr){ .len = len < sizeof name ? len : sizeof name };
+                memcpy(from->bytes, &name, from->len);
             }
             return TG_OK;
         }
@@ -243,7 +421,8 @@ tg_err tg_net_socket(const struct tg_addr *a, int *fd)
 
     if (got < 0)
         return TG_ESYSTEM;
-    setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!tg_addr_path(a))
+        setsockopt(got, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     *fd = got;
     return TG_OK;
 }

@@ -8,26 +8,53 @@
 #include "base/err.h"
 #include "base/str.h"
 
-struct tg_addr {                 /* an IPv4 or IPv6 address with port */
-    unsigned char bytes[28];     /* a sockaddr_in or sockaddr_in6 */
+enum {
+    TG_ADDR_TEXT_MAX = 128,      /* with the NUL */
+    TG_NET_PATH_MAX  = 107       /* of a socket file */
+};
+
+struct tg_addr {                 /* an IPv4 or IPv6 address with port, or a socket file */
+    unsigned char bytes[112];    /* a sockaddr_in, sockaddr_in6 or sockaddr_un */
     unsigned      len;
 };
 
-/* "127.0.0.1:8080", "[::1]:0", "localhost:8080", ":8080" (all addresses).
- * Numbers and localhost only. TG_EINVAL. */
+/* "127.0.0.1:8080", "[::1]:0", "localhost:8080", ":8080" (all addresses),
+ * "unix:/run/tidegate.sock". Numbers, localhost and absolute paths only.
+ * TG_EINVAL. */
 tg_err tg_addr_parse(struct tg_str text, struct tg_addr *out);
 /* From the text of an IPv4 or IPv6 address, without brackets. TG_EINVAL. */
 tg_err tg_addr_make(struct tg_str ip, uint16_t port, struct tg_addr *out);
-/* "127.0.0.1:80", "[::1]:80" */
-void   tg_addr_put(const struct tg_addr *a, char text[64]);
+/* "127.0.0.1:80", "[::1]:80", "unix:/run/tidegate.sock" */
+void   tg_addr_put(const struct tg_addr *a, char text[TG_ADDR_TEXT_MAX]);
+/* Can nobody but this machine reach it? A socket file always. */
 bool   tg_addr_is_loopback(const struct tg_addr *a);
-/* The 4 or 16 address bytes, for tg_url_is_public(). */
+/* The path of a socket file; NULL of others. Holds as long as the address. */
+const char *tg_addr_path(const struct tg_addr *a);
+/* The 4 or 16 address bytes, for tg_url_is_public(); empty for a socket file. */
 struct tg_str tg_addr_ip(const struct tg_addr *a);
-uint16_t tg_addr_port(const struct tg_addr *a);
+uint16_t tg_addr_port(const struct tg_addr *a);          /* 0 for a socket file */
 
 /* A listening socket (SO_REUSEADDR, and SO_REUSEPORT so that every engine has
- * its own); *bound gets the address with the port the kernel chose. */
+ * its own); *bound gets the address with the port the kernel chose. A socket
+ * file is of mode 0600, and takes the place of one at which nobody listens any
+ * more. TG_ESYSTEM with errno: EADDRINUSE when somebody does, EEXIST when what
+ * is there is no socket. */
 tg_err tg_net_listen(const struct tg_addr *a, int backlog, int *fd, struct tg_addr *bound);
+
+/* One more descriptor of the same listening socket: a socket file has one, which
+ * several loops may watch. TG_ESYSTEM. */
+tg_err tg_net_share(int fd, int *another);
+
+/* Which socket file it is, so that the end of one server does not take away
+ * another's: both do nothing for other addresses. */
+struct tg_net_file {
+    uint64_t device, inode;
+};
+void tg_net_remember(const struct tg_addr *a, struct tg_net_file *out);
+void tg_net_remove(const struct tg_addr *a, const struct tg_net_file *file);
+
+/* Remove the socket files of a directory at which nobody listens. */
+void tg_net_sweep(const char *directory);
 
 /* Does somebody listen there already? SO_REUSEPORT alone would let two servers
  * share a port without either knowing. */

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -85,6 +86,64 @@ tg_err tg_process_words(int pid, struct tg_buf *out)
 tg_err tg_process_environment(int pid, struct tg_buf *out)
 {
     return read_text(pid, "environ", out);
+}
+
+enum { PID_BITS = 22, STATE = 1, BEGAN = 20 };     /* pid_max is 2^22 at most */
+
+/* A word of /proc/PID/stat, counted from behind the ')' that ends the program's
+ * name, which may hold anything: "4711 (a name) S 1 ..."; `text` holds it. */
+static tg_err stat_field(int pid, int number, struct tg_buf *text, struct tg_str *out)
+{
+    tg_err err = read_text(pid, "stat", text);
+    const char *end = err ? NULL : memrchr(text->at, ')', text->len);
+
+    if (err)
+        return err;
+    if (!end || end + 2 > text->at + text->len)
+        return TG_EINVAL;
+    struct tg_str rest = { end + 2, (size_t)(text->at + text->len - end - 2) };
+    for (int i = 0; i < number; i++)
+        tg_str_cut(rest, ' ', out, &rest);
+    return TG_OK;
+}
+
+/* When it was started, in ticks since the machine was; 0 when it has ended. */
+static tg_err began(int pid, uint64_t *ticks)
+{
+    struct tg_buf text = { 0 };
+    struct tg_str state = { 0 }, field = { 0 };
+    tg_err err = stat_field(pid, STATE, &text, &state);
+    bool is_over = !err && (tg_str_is(state, "Z") || tg_str_is(state, "X"));
+
+    tg_buf_reset(&text);
+    if (!err && !is_over)
+        err = stat_field(pid, BEGAN, &text, &field);
+    if (err == TG_ENOTFOUND || is_over)
+        *ticks = 0, err = TG_OK;
+    else if (!err && !tg_str_u64(field, ticks))
+        err = TG_EINVAL;
+    tg_buf_done(&text);
+    return err;
+}
+
+static uint64_t identity_of(int pid, uint64_t ticks)
+{
+    return ticks << PID_BITS | (uint64_t)pid;
+}
+
+uint64_t tg_process_identity(void)
+{
+    uint64_t ticks;
+
+    return began(getpid(), &ticks) || !ticks ? 0 : identity_of(getpid(), ticks);
+}
+
+bool tg_process_is_gone(uint64_t identity)
+{
+    int pid = (int)(identity & ((1u << PID_BITS) - 1));
+    uint64_t ticks;
+
+    return began(pid, &ticks) == TG_OK && (!ticks || identity_of(pid, ticks) != identity);
 }
 
 /* What stands behind "NAME:" in /proc/PID/status; `text` holds it. */

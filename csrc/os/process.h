@@ -14,6 +14,12 @@ tg_err tg_process_list(struct tg_buf *out);
 int      tg_process_self(void);
 unsigned tg_process_user(void);
 
+/* One number for this process that no other has had or will have until the machine
+ * starts anew; 0 when /proc does not tell. And has the process ended that had it?
+ * One that nobody has waited for yet has. */
+uint64_t tg_process_identity(void);
+bool     tg_process_is_gone(uint64_t identity);
+
 /* The user it acts as. */
 tg_err tg_process_owner(int pid, unsigned *user);
 

@@ -211,6 +211,9 @@ struct tg_tls_context *tg_tls_context_new(const char *ca_file, char why[256])
                  strerror(errno));
         return NULL;
     }
+    /* Threads may speak TLS until the process ends: what OpenSSL does at exit() is registered
+     * before now, or never. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     c = tg_zalloc(sizeof *c);
     if (!c)
         snprintf(why, 256, "out of memory");

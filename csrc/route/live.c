@@ -4,26 +4,33 @@
 
 #include "base/hash.h"
 
-/*  region:  | layout | identities[4096] | sticky[16384][4] | slot 0 | slot 1 | ...
+/*  region:  | layout | identities[4096] | sticky[16384][4] | owners[128] | seats[128] |
+ *           | slot 0 | slot 1 | ...
  *
  * Identities are apart from the slots, so that looking one up, or taking it,
  * touches no slot: one is 90 KiB of zero pages until somebody sends a request
- * to its endpoint. */
+ * to its endpoint. Owners are apart from the seats for the same reason. */
 enum {
-    VERSION = 1,                       /* raise it with every change of the layout */
+    VERSION = 2,                       /* raise it with every change of the layout */
     ALIGNMENT = 64,
     WAYS = 4,
     STICKY_BUCKETS = TG_LIVE_STICKY_MAX / WAYS
+};
+
+struct tg_live_seat {
+    _Atomic int32_t in_flight[TG_LIVE_SLOTS_MAX];  /* by slot */
 };
 
 struct tg_live_region {
     _Alignas(ALIGNMENT) _Atomic uint64_t layout;
     _Alignas(ALIGNMENT) _Atomic uint64_t identities[TG_LIVE_SLOTS_MAX];
     _Alignas(ALIGNMENT) _Atomic uint64_t sticky[STICKY_BUCKETS][WAYS];
+    _Alignas(ALIGNMENT) _Atomic uint64_t owners[TG_LIVE_SEATS];    /* 0: free */
+    _Alignas(ALIGNMENT) struct tg_live_seat seats[TG_LIVE_SEATS];
     _Alignas(ALIGNMENT) struct tg_live slots[];
 };
 
-_Static_assert(sizeof(struct tg_live) == 92400, "the layout has changed: raise VERSION");
+_Static_assert(sizeof(struct tg_live) == 92432, "the layout has changed: raise VERSION");
 
 /* ---- the region ---- */
 
@@ -133,12 +140,74 @@ void tg_live_tell(struct tg_live *l, const struct tg_live_report *r, uint64_t no
 {
     int32_t others = atomic_load_explicit(&l->in_flight, memory_order_relaxed) - 1;
 
+    atomic_fetch_add_explicit(&l->told[r->event], 1, memory_order_relaxed);
     tg_health_tell(&l->health, r->event, r->hold_ms, others, now_ms);
     if (r->ttft_ms >= 0)
         tg_window_add(&l->ttft, (double)r->ttft_ms, now_ms);
     tell_throughput(l, r->output_tokens, r->stream_ms, now_ms);
     if (r->tools)
         tell_tools(l, r->tools_bad, now_ms);
+}
+
+/* ---- in flight ---- */
+
+/* The seat's count is the later of the two to rise and the first to fall: who is
+ * killed in between leaves one too many, and never one too few. */
+void tg_live_enter(struct tg_live *l, struct tg_live_region *r, struct tg_live_seat *seat)
+{
+    atomic_fetch_add(&l->in_flight, 1);
+    if (seat)
+        atomic_fetch_add_explicit(&seat->in_flight[l - r->slots], 1, memory_order_relaxed);
+}
+
+void tg_live_leave(struct tg_live *l, struct tg_live_region *r, struct tg_live_seat *seat)
+{
+    if (seat)
+        atomic_fetch_sub_explicit(&seat->in_flight[l - r->slots], 1, memory_order_relaxed);
+    atomic_fetch_sub(&l->in_flight, 1);
+}
+
+/* Slots that nobody uses stay untouched. */
+static void take_back(struct tg_live_region *r, struct tg_live_seat *seat)
+{
+    for (size_t i = 0; i < slots_of(r); i++) {
+        int32_t left = atomic_load(&r->identities[i]) ? atomic_exchange(&seat->in_flight[i], 0) : 0;
+        if (left)
+            atomic_fetch_sub(&r->slots[i].in_flight, left);
+    }
+}
+
+/* Several may sit down at once, and whoever clears may be killed, too: so a seat
+ * is owned while it is cleared. */
+static void clear_seats(struct tg_live_region *r, uint64_t owner, bool (*is_gone)(uint64_t owner))
+{
+    for (size_t i = 0; i < TG_LIVE_SEATS; i++) {
+        uint64_t was = atomic_load(&r->owners[i]);
+        if (!was || !is_gone(was) || !atomic_compare_exchange_strong(&r->owners[i], &was, owner))
+            continue;
+        take_back(r, &r->seats[i]);
+        atomic_store(&r->owners[i], 0);
+    }
+}
+
+struct tg_live_seat *tg_live_sit(struct tg_live_region *r, uint64_t owner,
+                                 bool (*is_gone)(uint64_t owner))
+{
+    clear_seats(r, owner, is_gone);
+    for (size_t i = 0; i < TG_LIVE_SEATS; i++) {
+        uint64_t nobody = 0;
+        if (atomic_compare_exchange_strong(&r->owners[i], &nobody, owner))
+            return &r->seats[i];
+    }
+    return NULL;
+}
+
+void tg_live_stand_up(struct tg_live_region *r, struct tg_live_seat *seat)
+{
+    if (!seat)
+        return;
+    take_back(r, seat);
+    atomic_store(&r->owners[seat - r->seats], 0);
 }
 
 /* ---- stickiness ---- */

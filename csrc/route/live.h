@@ -21,6 +21,8 @@ enum {
     TG_LIVE_TOKENS_LEAST = 2,          /* fewer, or in less time, tell no speed */
     TG_LIVE_STREAM_LEAST_MS = 20,
     TG_LIVE_STICKY_STEP_MS = 256,      /* what the last use is rounded to */
+    TG_LIVE_SEATS = 128,               /* processes that may be killed while others go on */
+    TG_LIVE_EVENTS = TG_HEALTH_NEUTRAL + 1,
     TG_LIVE_THROUGHPUT_UNIT = 16       /* tokens per 1000 s: up to 16,777 tokens/s */
 };
 
@@ -28,7 +30,8 @@ enum {
 struct tg_live {
     _Atomic uint64_t  identity;        /* of a slot outside a region; the region has a list */
     struct tg_health  health;
-    _Atomic int32_t   in_flight;       /* counted by the caller: + 1 before, - 1 after telling */
+    _Atomic int32_t   in_flight;       /* tg_live_enter() before, tg_live_leave() after telling */
+    _Atomic uint64_t  told[TG_LIVE_EVENTS];  /* by enum tg_health_event: attempts that ended so */
     _Atomic uint64_t  tool_answers;    /* finished with tool calls; both halved twice a day */
     _Atomic uint64_t  tool_bad;        /* of them, with a bad call */
     _Atomic uint64_t  tool_half_day;   /* when they were halved last */
@@ -64,6 +67,25 @@ struct tg_live_report {
  * time counts whatever became of the attempt; a speed only from
  * TG_LIVE_TOKENS_LEAST tokens and TG_LIVE_STREAM_LEAST_MS on. */
 void tg_live_tell(struct tg_live *l, const struct tg_live_report *r, uint64_t now_ms);
+
+/* ---- in flight ----
+ *
+ * A process that may be killed while others go on takes a seat. What it has in
+ * flight is counted there, too, and whoever sits down next takes back what the
+ * dead have left: at most one request too many for each that was killed just
+ * then. Without a seat (NULL) only the endpoint counts. */
+struct tg_live_seat;
+
+/* `owner` (not 0) is told from others by is_gone(), which is asked about owners
+ * of other seats. NULL when all are taken. */
+struct tg_live_seat *tg_live_sit(struct tg_live_region *r, uint64_t owner,
+                                 bool (*is_gone)(uint64_t owner));
+/* Nothing of it is in flight any more. Fine with NULL. */
+void tg_live_stand_up(struct tg_live_region *r, struct tg_live_seat *seat);
+
+/* One request more, or less. A seat is of the region that has the slot. */
+void tg_live_enter(struct tg_live *l, struct tg_live_region *r, struct tg_live_seat *seat);
+void tg_live_leave(struct tg_live *l, struct tg_live_region *r, struct tg_live_seat *seat);
 
 /* ---- stickiness: which endpoint served a conversation last ----
  *

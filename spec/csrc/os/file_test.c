@@ -197,4 +197,37 @@ TEST("shared memory that cannot be had is told and leaves the result alone")
     CHECK(at == path);
 }
 
+TEST("a directory of one's own is made, found again, and nothing else is taken for it")
+{
+    char own[] = "/tmp/tidegate-own-XXXXXX", inside[64], link[64];
+    struct stat st;
+
+    CHECK(mkdtemp(own) != NULL);
+    snprintf(inside, sizeof inside, "%s/a", own);
+    snprintf(link, sizeof link, "%s/l", own);
+    CHECK_INT(tg_file_own_directory(inside), TG_OK);
+    CHECK_INT(stat(inside, &st), 0);
+    CHECK_INT(st.st_mode & 07777, 0700);
+    CHECK_INT(tg_file_own_directory(inside), TG_OK);
+
+    CHECK_INT(symlink(inside, link), 0);
+    CHECK_INT(tg_file_own_directory(link), TG_EINVAL);
+    CHECK_INT(chmod(inside, 0710), 0);
+    CHECK_INT(tg_file_own_directory(inside), TG_EINVAL);
+    rmdir(inside);
+    close(open(inside, O_CREAT | O_WRONLY, 0700));
+    CHECK_INT(tg_file_own_directory(inside), TG_EINVAL);
+    if (geteuid() == 0) {
+        unlink(inside);
+        CHECK_INT(mkdir(inside, 0700), 0);
+        CHECK_INT(chown(inside, 1, 1), 0);
+        CHECK_INT(tg_file_own_directory(inside), TG_EINVAL);
+        rmdir(inside);
+    }
+    unlink(inside);
+    unlink(link);
+    rmdir(own);
+    CHECK_INT(tg_file_own_directory(inside), TG_ENOTFOUND);
+}
+
 TEST_MAIN

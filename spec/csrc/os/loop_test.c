@@ -482,6 +482,86 @@ TEST("a posted call can be taken back, also in the turn that would call it")
     tg_loop_free(heard.loop);
 }
 
+/* ---- errands ---- */
+
+struct errand {
+    struct tg_errand errand;
+    struct tg_loop *loop;
+    int calls, again;
+    int *order, at;
+};
+
+static void on_errand(struct tg_errand *errand)
+{
+    struct errand *e = (struct errand *)errand;
+
+    e->calls++;
+    if (e->order)
+        e->at = (*e->order)++;
+    if (e->again-- > 0)
+        tg_loop_send(e->loop, errand);
+}
+
+TEST("errands are called in the order of sending, and behind what was posted")
+{
+    struct tg_loop *l = tg_loop_new();
+    struct errand e[3];
+    int order = 0;
+
+    heard = (struct heard){ .loop = l };
+    for (int i = 0; i < 3; i++) {
+        e[i] = (struct errand){ .errand = { on_errand, NULL }, .loop = l, .order = &order };
+        tg_loop_send(l, &e[i].errand);
+    }
+    tg_loop_post(l, hear_and_repeat, NULL);
+    tg_loop_turn(l, -1);                   /* does not sleep: there is something to do */
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(e[i].at, i);
+    CHECK_INT(heard.count, 1);
+    tg_loop_turn(l, 0);
+    CHECK_INT(order, 3);
+    tg_loop_free(l);
+}
+
+TEST("an errand may be sent again when it is called, and is called in the next turn")
+{
+    struct tg_loop *l = tg_loop_new();
+    struct errand e = { .errand = { on_errand, NULL }, .loop = l, .again = 2 };
+
+    tg_loop_send(l, &e.errand);
+    for (int i = 1; i <= 3; i++) {
+        tg_loop_turn(l, -1);
+        CHECK_INT(e.calls, i);
+    }
+    tg_loop_send(l, &e.errand);            /* not called: the loop is freed first */
+    tg_loop_free(l);
+    CHECK_INT(e.calls, 3);
+}
+
+static void *send_later(void *arg)
+{
+    struct errand *e = arg;
+
+    tg_loop_send(e->loop, &e->errand);
+    return NULL;
+}
+
+TEST("R-36 an errand of another thread wakes the loop, and needs no memory")
+{
+    struct tg_loop *l = tg_loop_new();
+    struct errand e = { .errand = { on_errand, NULL }, .loop = l };
+    pthread_t thread;
+
+    tg_mem_fail_at(1);
+    tg_loop_send(l, &e.errand);
+    CHECK_INT(tg_mem_fail_at(0), 0);
+    tg_loop_turn(l, -1);
+    pthread_create(&thread, NULL, send_later, &e);
+    TURN_UNTIL(l, e.calls == 2);
+    pthread_join(thread, NULL);
+    tg_loop_free(l);
+}
+
 static void *stop_it(void *arg)
 {
     tg_loop_stop(arg);

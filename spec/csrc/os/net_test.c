@@ -5,8 +5,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/net.h"
@@ -27,11 +29,12 @@ TEST("addresses are read and shown")
         { "localhost:8080",         "127.0.0.1:8080",   true },
         { "LOCALHOST:8080",         "127.0.0.1:8080",   true },
         { ":8080",                  "[::]:8080",        false },
+        { "unix:/run/tide gate:1.sock", "unix:/run/tide gate:1.sock", true },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tg_addr a;
-        char shown[64];
+        char shown[TG_ADDR_TEXT_MAX];
 
         check_context = cases[i].text;
         CHECK_INT(tg_addr_parse(tg_str_of(cases[i].text), &a), TG_OK);
@@ -47,6 +50,7 @@ TEST("what is no address is refused and leaves the result alone")
         "", ":", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
         "127.0.0.1:8 0", "127.0.0.1:80x", "127.1:80", "256.0.0.1:80", "[::1]", "[::1]80",
         "[::1:80", "::1:80", "[127.0.0.1]:80", "[]:80", "example.com:80", " 127.0.0.1:80",
+        "unix:", "unix:relative.sock", "UNIX:/x",
         "[::1%lo]:80", "1111:2222:3333:4444:5555:6666:7777:8888:9999:0:80",
     };
 
@@ -322,6 +326,188 @@ TEST("out of files: accepting fails, and works again later")
     tg_net_close(fd);
     tg_net_close(other);
     close_line(&l);
+}
+
+/* ---- socket files ---- */
+
+static char directory[] = "/tmp/tidegate-net-XXXXXX";
+
+static void at_path(const char *name, struct tg_addr *a)
+{
+    char text[TG_ADDR_TEXT_MAX];
+
+    snprintf(text, sizeof text, "unix:%s/%s", directory, name);
+    CHECK_INT(tg_addr_parse(tg_str_of(text), a), TG_OK);
+}
+
+static void open_directory(void)
+{
+    strcpy(directory, "/tmp/tidegate-net-XXXXXX");
+    CHECK(mkdtemp(directory) != NULL);
+}
+
+static void close_directory(void)
+{
+    CHECK_INT(rmdir(directory), 0);        /* and so nothing is left in it */
+}
+
+static bool is_there(const struct tg_addr *a)
+{
+    return access(tg_addr_path(a), F_OK) == 0;
+}
+
+TEST("a path has room for 107 bytes")
+{
+    char text[TG_ADDR_TEXT_MAX] = "unix:/";
+    struct tg_addr a;
+
+    memset(text + 6, 'x', 106);
+    CHECK_INT(tg_addr_parse(tg_str_of(text), &a), TG_OK);
+    CHECK_INT(strlen(tg_addr_path(&a)), TG_NET_PATH_MAX);
+    text[6 + 106] = 'x';
+    CHECK_INT(tg_addr_parse(tg_str_of(text), &a), TG_EINVAL);
+    CHECK_INT(tg_addr_parse((struct tg_str){ "unix:/a\0b", 9 }, &a), TG_EINVAL);
+}
+
+TEST("a socket file carries bytes, is for its user alone and goes with its server")
+{
+    struct tg_net_file file = { 0 };
+    struct tg_addr a, bound, from;
+    struct stat st;
+    int listener = -1, second = -1, client = -1, server = -1;
+    char byte = 0;
+    size_t n;
+
+    open_directory();
+    at_path("a.sock", &a);
+    CHECK(!tg_net_is_taken(&a));
+    CHECK_INT(tg_net_listen(&a, 16, &listener, &bound), TG_OK);
+    tg_net_remember(&a, &file);
+    CHECK(memcmp(&bound, &a, sizeof a) == 0);
+    CHECK_INT(tg_addr_port(&bound), 0);
+    CHECK_INT(tg_addr_ip(&bound).len, 0);
+    CHECK_INT(stat(tg_addr_path(&a), &st), 0);
+    CHECK_INT(st.st_mode & 07777, 0600);
+    CHECK_INT(tg_net_share(listener, &second), TG_OK);
+    tg_net_close(listener);
+
+    CHECK_INT(tg_net_connect(&a, &client), TG_OK);
+    CHECK_INT(tg_net_connected(client), TG_OK);
+    CHECK_INT(tg_net_accept(second, &server, &from), TG_OK);
+    CHECK(tg_addr_is_loopback(&from));
+    CHECK_INT(tg_net_write(client, &TG_STR("x"), 1, &n), TG_OK);
+    CHECK_INT(tg_net_read(server, &byte, 1, &n), TG_OK);
+    CHECK_INT(byte, 'x');
+    tg_net_close(client);
+    CHECK_INT(tg_net_read(server, &byte, 1, &n), TG_EPEER);
+
+    tg_net_close(server);
+    tg_net_close(second);
+    tg_net_remove(&a, &file);
+    CHECK(!is_there(&a));
+    close_directory();
+}
+
+TEST("who listens at a socket file keeps it; one left behind is replaced")
+{
+    struct tg_addr a;
+    struct tg_net_file first = { 0 }, second = { 0 };
+    int one = -1, two = -1;
+
+    open_directory();
+    at_path("a.sock", &a);
+    CHECK_INT(tg_net_listen(&a, 0, &one, NULL), TG_OK);
+    tg_net_remember(&a, &first);
+    CHECK(tg_net_is_taken(&a));
+    CHECK_INT(tg_net_listen(&a, 16, &two, NULL), TG_ESYSTEM);
+    CHECK_INT(errno, EADDRINUSE);
+
+    /* A queue that is full is somebody's, too. */
+    int full[8], count = 0;
+    while (count < 8 && tg_net_connect(&a, &full[count]) == TG_OK)
+        count++;
+    CHECK(count < 8);
+    CHECK(tg_net_is_taken(&a));
+    CHECK_INT(tg_net_listen(&a, 16, &two, NULL), TG_ESYSTEM);
+    while (count)
+        tg_net_close(full[--count]);
+
+    tg_net_close(one);
+    CHECK(is_there(&a));
+    CHECK(!tg_net_is_taken(&a));
+    CHECK_INT(tg_net_listen(&a, 16, &two, NULL), TG_OK);
+    tg_net_remember(&a, &second);
+    CHECK(tg_net_is_taken(&a));
+    tg_net_close(two);
+    tg_net_remove(&a, &second);
+    CHECK(!is_there(&a));
+    close_directory();
+}
+
+TEST("another server's file is not taken away")
+{
+    struct tg_addr a, aside;
+    struct tg_net_file first = { 0 }, second = { 0 };
+    int one = -1, two = -1;
+
+    open_directory();
+    at_path("a.sock", &a);
+    at_path("aside.sock", &aside);
+    CHECK_INT(tg_net_listen(&a, 16, &one, NULL), TG_OK);
+    tg_net_remember(&a, &first);
+    CHECK_INT(rename(tg_addr_path(&a), tg_addr_path(&aside)), 0);
+    CHECK_INT(tg_net_listen(&a, 16, &two, NULL), TG_OK);
+    tg_net_remember(&a, &second);
+    tg_net_remove(&a, &first);
+    CHECK(is_there(&a));
+    tg_net_remove(&a, &second);
+    tg_net_remove(&aside, &first);
+    tg_net_close(one);
+    tg_net_close(two);
+    close_directory();
+}
+
+TEST("what is no socket is neither replaced nor listened at")
+{
+    struct tg_addr a;
+    int fd = -1;
+
+    open_directory();
+    at_path("a.sock", &a);
+    close(open(tg_addr_path(&a), O_CREAT | O_WRONLY, 0600));
+    CHECK_INT(tg_net_listen(&a, 16, &fd, NULL), TG_ESYSTEM);
+    CHECK_INT(errno, EEXIST);
+    CHECK(is_there(&a));
+    unlink(tg_addr_path(&a));
+    close_directory();
+    CHECK_INT(tg_net_listen(&a, 16, &fd, NULL), TG_ESYSTEM);
+    CHECK_INT(errno, ENOENT);
+    CHECK_INT(fd, -1);
+}
+
+TEST("a sweep takes the socket files of the dead and nothing else")
+{
+    struct tg_addr alive, dead, other;
+    int one = -1, two = -1;
+
+    open_directory();
+    at_path("alive.sock", &alive);
+    at_path("dead.sock", &dead);
+    at_path("other", &other);
+    CHECK_INT(tg_net_listen(&alive, 16, &one, NULL), TG_OK);
+    CHECK_INT(tg_net_listen(&dead, 16, &two, NULL), TG_OK);
+    close(open(tg_addr_path(&other), O_CREAT | O_WRONLY, 0600));
+    tg_net_close(two);
+    tg_net_sweep(directory);
+    CHECK(is_there(&alive));
+    CHECK(!is_there(&dead));
+    CHECK(is_there(&other));
+    tg_net_close(one);
+    tg_net_sweep(directory);
+    CHECK(!is_there(&alive));
+    unlink(tg_addr_path(&other));
+    close_directory();
+    tg_net_sweep(directory);               /* not there: nothing happens */
 }
 
 TEST_MAIN

@@ -154,4 +154,34 @@ TEST("every refused allocation is told")
     CHECK_EVERY_ALLOCATION(ask_everything());
 }
 
+TEST("an identity is one process's, and tells when it has ended")
+{
+    int ready[2];
+    uint64_t mine = tg_process_identity(), childs = 0;
+
+    CHECK(mine != 0);
+    CHECK(mine == tg_process_identity());
+    CHECK(!tg_process_is_gone(mine));
+    CHECK(tg_process_is_gone(mine + (1ull << 22)));      /* the same number, begun later */
+
+    CHECK_INT(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        childs = tg_process_identity();
+        _exit(write(ready[1], &childs, sizeof childs) != sizeof childs || pause());
+    }
+    CHECK_INT(read(ready[0], &childs, sizeof childs), sizeof childs);
+    CHECK(childs != mine);
+    CHECK(!tg_process_is_gone(childs));
+    kill(child, SIGKILL);
+    /* Nobody has waited for it, and it is gone. */
+    for (int i = 0; i < 1000 && !tg_process_is_gone(childs); i++)
+        usleep(1000);
+    CHECK(tg_process_is_gone(childs));
+    waitpid(child, NULL, 0);
+    CHECK(tg_process_is_gone(childs));
+    close(ready[0]);
+    close(ready[1]);
+}
+
 TEST_MAIN

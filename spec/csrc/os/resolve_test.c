@@ -99,7 +99,7 @@ static tg_err ask(struct asker *a, struct tg_loop *l, const char *host)
 
 static struct tg_str shown(const struct asker *a, size_t i)
 {
-    static char text[64];
+    static char text[TG_ADDR_TEXT_MAX];
 
     tg_addr_put(&a->answer.addrs[i], text);
     return tg_str_of(text);

@@ -410,4 +410,67 @@ TEST("two threads that set and get at once never read an identity that was not s
     region_free(a.r);
 }
 
+/* ---- in flight ---- */
+
+static bool is_dead(uint64_t owner)
+{
+    return owner >= 100;
+}
+
+TEST("what the dead had in flight is taken back when the next one sits down")
+{
+    struct tg_live_region *r = region_new(8);
+    struct tg_live *l = tg_live_slot(r, 77), *m = tg_live_slot(r, 78);
+    struct tg_live_seat *alive = tg_live_sit(r, 1, is_dead), *dead = tg_live_sit(r, 100, is_dead);
+
+    CHECK(alive && dead && alive != dead);
+    tg_live_enter(l, r, NULL);
+    for (int i = 0; i < 3; i++)
+        tg_live_enter(l, r, dead);
+    tg_live_enter(m, r, dead);
+    tg_live_enter(l, r, alive);
+    tg_live_leave(l, r, dead);
+    CHECK_INT(l->in_flight, 4);
+
+    struct tg_live_seat *next = tg_live_sit(r, 2, is_dead);
+    CHECK(next == dead);                   /* it is free again */
+    CHECK_INT(l->in_flight, 2);
+    CHECK_INT(m->in_flight, 0);
+
+    tg_live_leave(l, r, alive);
+    tg_live_enter(l, r, next);
+    tg_live_stand_up(r, next);             /* with one that it forgot */
+    tg_live_stand_up(r, NULL);
+    CHECK_INT(l->in_flight, 1);
+    CHECK(tg_live_sit(r, 3, is_dead) == next);
+    region_free(r);
+}
+
+TEST("there are as many seats as there are")
+{
+    struct tg_live_region *r = region_new(8);
+
+    for (int i = 0; i < TG_LIVE_SEATS; i++)
+        CHECK(tg_live_sit(r, 1, is_dead) != NULL);
+    CHECK(tg_live_sit(r, 1, is_dead) == NULL);
+    region_free(r);
+}
+
+TEST("attempts are counted by how they ended")
+{
+    struct tg_live_region *r = region_new(8);
+    struct tg_live *l = tg_live_slot(r, 77);
+    static const enum tg_health_event events[] = { TG_HEALTH_SUCCESS, TG_HEALTH_SUCCESS,
+        TG_HEALTH_FAILURE, TG_HEALTH_RATE_LIMITED, TG_HEALTH_NEUTRAL, TG_HEALTH_SUCCESS };
+
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        tg_live_tell(l, &(struct tg_live_report){ .event = events[i], .ttft_ms = -1, .output_tokens = -1,
+                                                  .hold_ms = -1 }, START);
+    CHECK_INT(l->told[TG_HEALTH_SUCCESS], 3);
+    CHECK_INT(l->told[TG_HEALTH_FAILURE], 1);
+    CHECK_INT(l->told[TG_HEALTH_RATE_LIMITED], 1);
+    CHECK_INT(l->told[TG_HEALTH_NEUTRAL], 1);
+    region_free(r);
+}
+
 TEST_MAIN

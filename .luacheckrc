@@ -7,9 +7,21 @@ exclude_files = { "build", "build.luarocks", "lua_modules", "node_modules", "spe
 files["spec"] = { std = "+busted", max_line_length = 160 }
 files["bench"] = { max_line_length = 160 }
 
+-- Inside nginx.
+files["lua/tidegate/resty"] = { globals = { "ngx" } }
+files["lua/tidegate/resty.lua"] = { globals = { "ngx" } }
+
 -- Configurations see this much and no more.
 files["examples"] = { std = "none", read_globals = { "env", "string", "table", "math", "ipairs", "pairs",
   "tostring", "tonumber", "type", "assert", "error" } }
+
+-- Programs with the gateway inside, and the globals of their hosts.
+for host, globals in pairs {
+  copas = {}, cqueues = {}, plain = {}, tarantool = {}, neovim = { "vim" }, love = { "love" }, haproxy = { "core" },
+} do
+  files["examples/" .. host] = { std = "luajit", globals = globals }
+end
+files["spec/hosts/scripts"] = { globals = { "vim" } }
 
 -- Policies see what the sandbox has: this is what `tidegate policy luacheckrc` prints. Their specs
 -- are programs like any other.

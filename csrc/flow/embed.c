@@ -2,8 +2,9 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "flow/engine.h"
@@ -12,26 +13,32 @@
 /* An event on its way, with its bytes behind it. */
 struct event {
     struct event *next;
-    struct call  *call;
     struct tg_embed_event is;
 };
 
 /* One request. Made by the asker; what is not under the lock is the engine's. */
 struct call {
-    struct call *prev, *next;              /* of the handle: those that the engine has */
     struct tg_embed  *embed;
     struct tg_config *config;              /* held until it is begun */
     struct tg_client *client;              /* NULL before and after */
+    struct tg_errand  errand;
     uint64_t     id;
     enum tg_api  api;
+    bool         is_begun;
     struct tg_buf body;
-    struct tg_http1_head head;
+    struct tg_http1_head *head;            /* NULL where the asker gave no fields */
     struct tg_buf texts;                   /* of its fields */
 
     /* under the handle's lock */
-    unsigned     references;               /* the engine's, one of each event, of each message */
-    size_t       waiting;                  /* bytes that nobody took yet */
-    bool         is_full, is_left, is_broken;
+    unsigned     references;               /* the host's, the engine's, the errand's */
+    struct call *prev, *next;              /* of the handle: those that the host may hear of */
+    struct call *ready_next, **ready_place;   /* place NULL: is not ready */
+    struct event *first, **last;           /* what the host did not take yet */
+    size_t       waiting;                  /* bytes of it */
+    bool         is_sent;                  /* its errand is on its way */
+    bool         is_full, is_drained;      /* the engine was told to stop; it may go on */
+    bool         is_held, is_left;
+    bool         is_over, is_whole, is_broken;
 };
 
 struct tg_embed {
@@ -42,9 +49,11 @@ struct tg_embed {
     struct event     *taken;               /* its bytes are with the host */
 
     pthread_mutex_t   lock;
-    pthread_cond_t    idle;                /* the engine has none of its calls any more */
-    struct event     *first, **last;       /* the queue */
+    pthread_cond_t    idle;                /* `held` is 0 */
+    unsigned          held;                /* references that are not the host's */
     struct call      *calls;
+    struct call      *ready, **ready_last; /* those with something to take, in turn */
+    bool              is_rung;             /* the wake tells of them */
 };
 
 /* ---- the thread that all share ---- */
@@ -84,6 +93,33 @@ static void watch_forks(void)
     pthread_once(&once, watch_forks_once);
 }
 
+/* The host calls exit() and has closed nothing: the thread ends before the libraries that it
+ * uses clean up. To the handles it is as after a fork. */
+static void stop_at_exit(void)
+{
+    pthread_mutex_lock(&shared.lock);
+    if (shared.users) {
+        tg_engine_stop(shared.engine);
+        pthread_join(shared.thread, NULL);
+        shared.users = 0;
+        shared.generation++;
+    }
+    pthread_mutex_unlock(&shared.lock);
+}
+
+/* Once those libraries have registered what they do: who comes later is called earlier. */
+static void watch_exit_once(void)
+{
+    atexit(stop_at_exit);
+}
+
+static void watch_exit(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, watch_exit_once);
+}
+
 static bool start(struct tg_buf *why)
 {
     sigset_t all, before;
@@ -95,8 +131,11 @@ static bool start(struct tg_buf *why)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&shared.thread, NULL, run, shared.engine);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!failed)
+    if (!failed) {
+        pthread_setname_np(shared.thread, "tidegate");
+        watch_exit();
         return true;
+    }
     tg_buf_z(why, "cannot start a thread");
     tg_engine_free(shared.engine);
     shared.engine = NULL;
@@ -131,67 +170,180 @@ static bool is_forked(const struct tg_embed *e)
     return e->generation != shared.generation;
 }
 
+static void free_events(struct call *c)
+{
+    while (c->first) {
+        struct event *ev = c->first;
+        c->first = ev->next;
+        tg_free(ev);
+    }
+    c->last = &c->first;
+    c->waiting = 0;
+}
+
 static void free_call(struct call *c)
 {
     if (c->config)
         tg_config_drop(c->config);
+    free_events(c);
     tg_buf_done(&c->body);
     tg_buf_done(&c->texts);
+    tg_free(c->head);
     tg_free(c);
 }
 
-/* With the lock held. */
-static void drop_call(struct call *c)
+/* ---- with the lock held ---- */
+
+static void hold(struct call *c)
+{
+    c->references++;
+    c->embed->held++;
+}
+
+static void drop(struct call *c)
 {
     if (--c->references == 0)
         free_call(c);
 }
 
-/* With the lock held: the engine is done with it. */
-static void unlist(struct call *c)
+/* Of a reference that is not the host's. */
+static void release(struct call *c)
 {
     struct tg_embed *e = c->embed;
 
+    drop(c);
+    if (--e->held == 0)
+        pthread_cond_signal(&e->idle);
+}
+
+/* Have the engine look at it. */
+static void send(struct call *c)
+{
+    if (c->is_sent)
+        return;
+    c->is_sent = true;
+    hold(c);
+    tg_loop_send(tg_engine_loop(shared.engine), &c->errand);
+}
+
+/* A head alone is not worth waking somebody: what it is of follows at once. */
+static bool has_news(const struct call *c)
+{
+    return c->is_over || (c->first && (c->first->next || c->first->is.kind != TG_EMBED_HEAD));
+}
+
+static void be_ready(struct call *c)
+{
+    struct tg_embed *e = c->embed;
+
+    if (c->ready_place || c->is_held || c->is_left || !has_news(c))
+        return;
+    c->ready_next = NULL;
+    c->ready_place = e->ready_last;
+    *e->ready_last = c;
+    e->ready_last = &c->ready_next;
+}
+
+static void be_unready(struct call *c)
+{
+    struct tg_embed *e = c->embed;
+
+    if (!c->ready_place)
+        return;
+    *c->ready_place = c->ready_next;
+    if (c->ready_next)
+        c->ready_next->ready_place = c->ready_place;
+    else
+        e->ready_last = c->ready_place;
+    c->ready_place = NULL;
+}
+
+/* Before the lock is given back: the file is readable while somebody is ready. */
+static void settle_wake(struct tg_embed *e)
+{
+    bool is_ready = e->ready != NULL;
+
+    if (is_ready == e->is_rung)
+        return;
+    e->is_rung = is_ready;
+    if (is_ready)
+        tg_wake_ring(&e->wake);
+    else
+        tg_wake_clear(&e->wake);
+}
+
+/* The host hears of it no more. */
+static void forget(struct call *c)
+{
+    be_unready(c);
+    free_events(c);
     if (c->prev)
         c->prev->next = c->next;
     else
-        e->calls = c->next;
+        c->embed->calls = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    drop_call(c);
-    if (!e->calls)
-        pthread_cond_signal(&e->idle);
+    drop(c);
+}
+
+static void leave(struct call *c)
+{
+    c->is_left = true;
+    if (!c->is_over)
+        send(c);
+    forget(c);
+}
+
+static struct call *find(struct tg_embed *e, uint64_t id)
+{
+    struct call *c = e->calls;
+
+    while (c && c->id != id)
+        c = c->next;
+    return c;
 }
 
 /* ---- what the engine tells: in its thread ---- */
 
+static struct event *new_event(const struct call *c, struct tg_embed_event is)
+{
+    struct event *ev = tg_alloc(sizeof *ev + is.bytes.len);
+
+    if (!ev)
+        return NULL;
+    *ev = (struct event){ .is = is };
+    ev->is.id = c->id;
+    ev->is.bytes.at = (char *)(ev + 1);
+    if (is.bytes.len)
+        memcpy(ev + 1, is.bytes.at, is.bytes.len);
+    return ev;
+}
+
+/* With the lock held. Without memory (NULL) the answer has a hole, and may not
+ * pass for whole. */
+static void add(struct call *c, struct event *ev)
+{
+    if (!ev || c->is_left) {
+        c->is_broken |= !ev;
+        tg_free(ev);
+        return;
+    }
+    c->waiting += ev->is.bytes.len;
+    c->is_full |= c->waiting > TG_CLIENT_QUEUE_FULL;
+    *c->last = ev;
+    c->last = &ev->next;
+}
+
 static bool push(struct call *c, struct tg_embed_event is)
 {
     struct tg_embed *e = c->embed;
-    struct event *ev = tg_alloc(sizeof *ev + is.bytes.len);
+    struct event *ev = new_event(c, is);
     bool has_room;
 
-    if (ev) {
-        *ev = (struct event){ .call = c, .is = is };
-        ev->is.id = c->id;
-        ev->is.bytes.at = (char *)(ev + 1);
-        if (is.bytes.len)
-            memcpy(ev + 1, is.bytes.at, is.bytes.len);
-    }
     pthread_mutex_lock(&e->lock);
-    if (!ev || c->is_left) {
-        /* Without memory the answer has a hole, and may not pass for whole. */
-        c->is_broken |= !ev;
-        tg_free(ev);
-    } else {
-        c->references++;
-        c->waiting += is.bytes.len;
-        c->is_full = c->waiting > TG_CLIENT_QUEUE_FULL;
-        *e->last = ev;
-        e->last = &ev->next;
-        if (e->first == ev)
-            tg_wake_ring(&e->wake);
-    }
+    add(c, ev);
+    be_ready(c);
+    settle_wake(e);
     has_room = !c->is_full;
     pthread_mutex_unlock(&e->lock);
     return has_room;
@@ -207,70 +359,82 @@ static bool on_bytes(void *arg, struct tg_str bytes)
     return push(arg, (struct tg_embed_event){ .kind = TG_EMBED_BYTES, .bytes = bytes });
 }
 
-static void on_end(void *arg, bool is_whole)
+/* The end itself needs no memory: it is told whatever went wrong. */
+static void on_end(void *arg, struct tg_str last, bool is_whole)
 {
     struct call *c = arg;
     struct tg_embed *e = c->embed;
+    struct tg_embed_event is = { .kind = TG_EMBED_BYTES, .bytes = last };
+    struct event *ev = last.len ? new_event(c, is) : NULL;
 
     c->client = NULL;
-    push(c, (struct tg_embed_event){ .kind = TG_EMBED_END, .is_whole = is_whole && !c->is_broken });
     pthread_mutex_lock(&e->lock);
-    unlist(c);
+    if (last.len)
+        add(c, ev);
+    c->is_over = true;
+    c->is_whole = is_whole && !c->is_broken;
+    be_ready(c);
+    settle_wake(e);
+    release(c);
     pthread_mutex_unlock(&e->lock);
 }
 
-/* ---- what the host wants: posted to the engine's thread ---- */
+/* ---- what the host wants: in the engine's thread ---- */
 
-static void begin(void *arg)
+static void begin(struct call *c)
 {
-    struct call *c = arg;
+    struct tg_config *config = c->config;
     struct tg_engine_call call = {
-        .config = c->config, .api = c->api, .head = &c->head, .body = &c->body,
+        .config = config, .api = c->api, .head = c->head, .body = &c->body,
         .sink = { on_head, on_bytes, on_end, c }, .client = &c->client,
     };
-    struct tg_config *config = c->config;
 
     c->config = NULL;
     if (tg_engine_call(shared.engine, &call))
-        on_end(c, false);
+        on_end(c, TG_STR(""), false);
     tg_config_drop(config);
 }
 
-static void leave(void *arg)
+static void end_left(struct call *c)
 {
-    struct call *c = arg;
     struct tg_embed *e = c->embed;
     struct tg_client *client = c->client;
 
+    if (c->is_begun && !client)
+        return;                            /* it ended meanwhile */
     c->client = NULL;
     if (client)
         tg_caller_leave(client);
     pthread_mutex_lock(&e->lock);
-    if (client)
-        unlist(c);                         /* else on_end() did */
-    drop_call(c);
+    c->is_over = true;
+    release(c);
     pthread_mutex_unlock(&e->lock);
 }
 
-static void drained(void *arg)
+/* However much was wanted since the last time, it is done at once. */
+static void attend(struct tg_errand *errand)
 {
-    struct call *c = arg;
+    struct call *c = (struct call *)((char *)errand - offsetof(struct call, errand));
     struct tg_embed *e = c->embed;
+    bool is_left, is_drained;
 
-    if (c->client)
-        tg_caller_drained(c->client);
     pthread_mutex_lock(&e->lock);
-    drop_call(c);
+    c->is_sent = false;
+    is_left = c->is_left;
+    is_drained = c->is_drained;
+    c->is_drained = false;
     pthread_mutex_unlock(&e->lock);
-}
-
-/* With the lock held. Without memory for the message nothing happens: a call that
- * is full stays so until its end. */
-static void post(struct call *c, void (*fn)(void *arg))
-{
-    c->references++;
-    if (tg_loop_post(tg_engine_loop(shared.engine), fn, c))
-        drop_call(c);
+    if (is_left) {
+        end_left(c);
+    } else if (!c->is_begun) {
+        c->is_begun = true;
+        begin(c);
+    } else if (is_drained && c->client) {
+        tg_caller_drained(c->client);
+    }
+    pthread_mutex_lock(&e->lock);
+    release(c);
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* ---- the handle ---- */
@@ -292,7 +456,7 @@ struct tg_embed *tg_embed_new(struct tg_config *config, struct tg_buf *why)
         return NULL;
     }
     e->generation = shared.generation;
-    e->last = &e->first;
+    e->ready_last = &e->ready;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->idle, NULL);
     tg_config_hold(config);
@@ -300,31 +464,14 @@ struct tg_embed *tg_embed_new(struct tg_config *config, struct tg_buf *why)
     return e;
 }
 
-static void free_event(struct event *ev)
-{
-    if (!ev)
-        return;
-    drop_call(ev->call);
-    tg_free(ev);
-}
-
-/* Nobody waits for the engine of another process. */
-static void wait_until_idle(struct tg_embed *e)
+/* Until the engine knows nothing of it any more. */
+static void leave_all(struct tg_embed *e)
 {
     pthread_mutex_lock(&e->lock);
-    for (struct call *c = e->calls; c; c = c->next) {
-        if (c->is_left)
-            continue;
-        c->is_left = true;
-        post(c, leave);
-    }
     while (e->calls)
+        leave(e->calls);
+    while (e->held)
         pthread_cond_wait(&e->idle, &e->lock);
-    free_event(e->taken);
-    for (struct event *ev = e->first, *next; ev; ev = next) {
-        next = ev->next;
-        free_event(ev);
-    }
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -332,12 +479,14 @@ void tg_embed_free(struct tg_embed *e)
 {
     if (!e)
         return;
+    /* In a child the calls are left as they lie: who held the lock is not known. */
     if (!is_forked(e)) {
-        wait_until_idle(e);
+        leave_all(e);
         leave_engine();
         pthread_cond_destroy(&e->idle);
         pthread_mutex_destroy(&e->lock);
     }
+    tg_free(e->taken);
     tg_wake_close(&e->wake);
     tg_config_drop(e->config);
     tg_free(e);
@@ -361,23 +510,27 @@ tg_err tg_embed_wait(struct tg_embed *e, int timeout_ms)
 }
 
 /* Its fields with texts of their own. */
-static void copy_fields(struct call *c, const struct tg_embed_ask *ask)
+static tg_err copy_fields(struct call *c, const struct tg_embed_ask *ask)
 {
     size_t n = ask->fields_count < TG_HTTP1_FIELDS_MAX ? ask->fields_count : TG_HTTP1_FIELDS_MAX;
     size_t bytes = 0;
 
+    if (!n)
+        return TG_OK;
     for (size_t i = 0; i < n; i++)
         bytes += ask->fields[i].name.len + ask->fields[i].value.len;
-    if (tg_buf_reserve(&c->texts, bytes))
-        return;
+    c->head = tg_zalloc(sizeof *c->head);
+    if (!c->head || tg_buf_reserve(&c->texts, bytes))
+        return TG_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct tg_http1_field *f = &ask->fields[i];
-        struct tg_http1_field *to = &c->head.fields[c->head.fields_count++];
+        struct tg_http1_field *to = &c->head->fields[c->head->fields_count++];
         to->name = (struct tg_str){ c->texts.at + c->texts.len, f->name.len };
         tg_buf_str(&c->texts, f->name);
         to->value = (struct tg_str){ c->texts.at + c->texts.len, f->value.len };
         tg_buf_str(&c->texts, f->value);
     }
+    return TG_OK;
 }
 
 static struct call *new_call(struct tg_embed *e, const struct tg_embed_ask *ask)
@@ -388,10 +541,10 @@ static struct call *new_call(struct tg_embed *e, const struct tg_embed_ask *ask)
         return NULL;
     c->embed = e;
     c->api = ask->api;
+    c->errand.on = attend;
+    c->last = &c->first;
     c->references = 1;
-    copy_fields(c, ask);
-    tg_buf_str(&c->body, ask->body);
-    if (c->body.bad || c->texts.bad) {
+    if (copy_fields(c, ask) || tg_buf_str(&c->body, ask->body)) {
         free_call(c);
         return NULL;
     }
@@ -409,78 +562,103 @@ tg_err tg_embed_ask(struct tg_embed *e, const struct tg_embed_ask *ask, uint64_t
     c = new_call(e, ask);
     if (!c)
         return TG_ENOMEM;
-    c->id = ++e->ids;
+    *id = c->id = ++e->ids;
     pthread_mutex_lock(&e->lock);
     c->next = e->calls;
     if (c->next)
         c->next->prev = c;
     e->calls = c;
-    tg_err err = tg_loop_post(tg_engine_loop(shared.engine), begin, c);
-    if (err)
-        unlist(c);
-    else
-        *id = c->id;
+    hold(c);                               /* for the engine, until it is over */
+    send(c);
     pthread_mutex_unlock(&e->lock);
-    return err;
+    return TG_OK;
 }
 
 void tg_embed_cancel(struct tg_embed *e, uint64_t id)
 {
+    struct call *c;
+
     if (is_forked(e))
         return;
     pthread_mutex_lock(&e->lock);
-    for (struct call *c = e->calls; c; c = c->next) {
-        if (c->id != id || c->is_left)
-            continue;
-        c->is_left = true;
-        post(c, leave);
-        break;
-    }
-    for (struct event *ev = e->first; ev; ev = ev->next)
-        if (ev->is.id == id)
-            ev->call->is_left = true;      /* it was over, and is not to be heard of */
+    c = find(e, id);
+    if (c)
+        leave(c);
+    settle_wake(e);
     pthread_mutex_unlock(&e->lock);
 }
 
-/* With the lock held: the oldest event that somebody wants. */
-static struct event *pop(struct tg_embed *e)
+void tg_embed_hold(struct tg_embed *e, uint64_t id, bool is_held)
 {
-    struct event *ev;
+    struct call *c;
 
-    while ((ev = e->first)) {
-        e->first = ev->next;
-        if (!e->first)
-            e->last = &e->first;
-        if (!ev->call->is_left)
-            break;
-        free_event(ev);
+    if (is_forked(e))
+        return;
+    pthread_mutex_lock(&e->lock);
+    c = find(e, id);
+    if (c) {
+        c->is_held = is_held;
+        if (is_held)
+            be_unready(c);
+        else
+            be_ready(c);
     }
-    if (!e->first)
-        tg_wake_clear(&e->wake);
-    return ev;
+    settle_wake(e);
+    pthread_mutex_unlock(&e->lock);
 }
 
-/* With the lock held: so much less waits. */
-static void took(struct call *c, size_t bytes)
+size_t tg_embed_waiting(struct tg_embed *e, uint64_t id)
 {
-    c->waiting -= bytes;
-    if (!c->is_full || c->waiting > TG_CLIENT_QUEUE_DRAINED)
-        return;
-    c->is_full = false;
-    post(c, drained);
+    struct call *c;
+    size_t bytes;
+
+    if (is_forked(e))
+        return 0;
+    pthread_mutex_lock(&e->lock);
+    c = find(e, id);
+    bytes = c ? c->waiting : 0;
+    pthread_mutex_unlock(&e->lock);
+    return bytes;
+}
+
+/* With the lock held: the first event of a call that is ready. */
+static struct event *take(struct call *c)
+{
+    struct event *ev = c->first;
+
+    c->first = ev->next;
+    if (!c->first)
+        c->last = &c->first;
+    c->waiting -= ev->is.bytes.len;
+    if (c->is_full && c->waiting <= TG_CLIENT_QUEUE_DRAINED) {
+        c->is_full = false;
+        c->is_drained = true;
+        if (!c->is_over)
+            send(c);
+    }
+    return ev;
 }
 
 bool tg_embed_next(struct tg_embed *e, struct tg_embed_event *out)
 {
+    struct call *c;
+
     if (is_forked(e))
         return false;
+    tg_free(e->taken);
+    e->taken = NULL;
     pthread_mutex_lock(&e->lock);
-    free_event(e->taken);
-    e->taken = pop(e);
-    if (e->taken)
-        took(e->taken->call, e->taken->is.bytes.len);
-    pthread_mutex_unlock(&e->lock);
-    if (e->taken)
+    c = e->ready;
+    if (c && c->first) {
+        e->taken = take(c);
         *out = e->taken->is;
-    return e->taken != NULL;
+        be_unready(c);                     /* it is the turn of others */
+        be_ready(c);
+    } else if (c) {
+        *out = (struct tg_embed_event){ .id = c->id, .kind = TG_EMBED_END, .is_whole = c->is_whole };
+        forget(c);
+    }
+    settle_wake(e);
+    pthread_mutex_unlock(&e->lock);
+    return c != NULL;
 }

@@ -12,6 +12,9 @@
  * the first and ends with the last. Nothing here waits for the network. A handle
  * belongs to one thread at a time.
  *
+ * When TG_CLIENT_QUEUE_FULL bytes of a stream wait to be taken, its provider is no
+ * longer read; what was read until then is added, and no more.
+ *
  * A process that was forked has no such thread: its handles say TG_EFORK to
  * everything, and a new one begins a new thread. */
 #ifndef TG_EMBED_H
@@ -53,7 +56,7 @@ void tg_embed_free(struct tg_embed *e);
 /* Requests from now on are under this one. */
 void tg_embed_swap(struct tg_embed *e, struct tg_config *config);
 
-/* Readable while there is something to take; -1 after a fork. */
+/* Readable while there is something to take; -1 after a fork. Closed with the handle. */
 int tg_embed_fd(const struct tg_embed *e);
 
 /* Wait until there is, for `timeout_ms` at most (-1: for as long as it takes).
@@ -63,10 +66,19 @@ tg_err tg_embed_wait(struct tg_embed *e, int timeout_ms);
 /* Ask. TG_ENOMEM, TG_EFORK. Ids begin at 1 and are used once. */
 tg_err tg_embed_ask(struct tg_embed *e, const struct tg_embed_ask *ask, uint64_t *id);
 
-/* Nobody wants this answer: no event of it comes any more, its provider is left. */
+/* Nobody wants this answer: no event of it comes any more, its provider is left.
+ * Never fails; an id that is unknown or over is fine. */
 void tg_embed_cancel(struct tg_embed *e, uint64_t id);
 
-/* Take the oldest event; false when there is none. */
+/* While `is_held`, no event of this answer is given out: it waits, and so does its
+ * provider when enough of it does. */
+void tg_embed_hold(struct tg_embed *e, uint64_t id, bool is_held);
+
+/* How many bytes of this answer wait to be taken. */
+size_t tg_embed_waiting(struct tg_embed *e, uint64_t id);
+
+/* Take the next event; false when there is none. Answers take turns; the events
+ * of one keep their order. */
 bool tg_embed_next(struct tg_embed *e, struct tg_embed_event *ev);
 
 #endif

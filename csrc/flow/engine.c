@@ -31,7 +31,8 @@ struct tg_engine {
     struct tg_desk      *desks;
     struct tg_timer      rest;             /* runs while there is no exchange */
     unsigned             desks_kept;
-    bool                 draining;
+    bool                 draining, is_guest;
+    struct tg_live_seat *seat;             /* of a guest, or NULL */
     struct tg_buf        scratch;          /* fields of one answer */
     struct tg_buf        spare;            /* passed on between streams */
 };
@@ -48,6 +49,11 @@ struct route {
 unsigned tg_engine_index(const struct tg_engine *e)
 {
     return e->index;
+}
+
+struct tg_live_seat *tg_engine_seat(struct tg_engine *e)
+{
+    return e->seat;
 }
 
 struct tg_loop *tg_engine_loop(struct tg_engine *e)
@@ -121,7 +127,7 @@ static void on_rest(struct tg_timer *t)
     if (e->exchanges)
         return;
     free_desks(e);
-    if (e->clients)                        /* else it is somebody else's memory, too */
+    if (e->clients && !e->is_guest)        /* else it is somebody else's memory, too */
         tg_mem_trim();
 }
 
@@ -636,6 +642,12 @@ struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config
         tg_net_close(fd);
     tg_engine_free(e);
     return NULL;
+}
+
+void tg_engine_be_guest(struct tg_engine *e, struct tg_live_seat *seat)
+{
+    e->is_guest = true;
+    e->seat = seat;
 }
 
 void tg_engine_run(struct tg_engine *e)

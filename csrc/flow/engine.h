@@ -16,6 +16,11 @@ struct tg_engine;
 struct tg_engine *tg_engine_new(int fd, unsigned index, struct tg_config *config,
                                 const struct tg_server_hooks *hooks, struct tg_buf *why);
 
+/* Before it runs: the process is somebody else's, so its memory is not ours to trim,
+ * and may be killed while others go on: what is in flight counts in its seat
+ * (route/live.h; NULL: it has none). */
+void tg_engine_be_guest(struct tg_engine *e, struct tg_live_seat *seat);
+
 /* Run until it was drained or stopped, then free it. */
 void tg_engine_run(struct tg_engine *e);
 void tg_engine_free(struct tg_engine *e);
@@ -42,6 +47,7 @@ void tg_engine_stop(struct tg_engine *e);
 /* ---- for exchanges ---- */
 
 unsigned             tg_engine_index(const struct tg_engine *e);
+struct tg_live_seat *tg_engine_seat(struct tg_engine *e);      /* may be NULL */
 struct tg_loop      *tg_engine_loop(struct tg_engine *e);
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
 /* The buffer that streams pass on to each other; may be empty. */

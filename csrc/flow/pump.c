@@ -518,7 +518,7 @@ static bool begin_attempt(struct tg_exchange *x, uint16_t candidate)
     x->remembers = tg_rank_remembers(&x->desk->plan, candidate, 0);
     x->remembers_cached = tg_rank_remembers(&x->desk->plan, candidate, 1);
     if (x->endpoint->live)
-        atomic_fetch_add(&x->endpoint->live->in_flight, 1);
+        tg_live_enter(x->endpoint->live, x->config->live, tg_engine_seat(x->engine));
     forget_attempt(x);
     tg_meter_begin(&x->meter, now_of(x));
     if (!prepare_answer(x))

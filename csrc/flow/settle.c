@@ -63,7 +63,7 @@ void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t 
     if (live) {
         struct tg_live_report r = report_of(x, outcome, now_ms);
         tg_live_tell(live, &r, now_ms);
-        atomic_fetch_sub(&live->in_flight, 1);
+        tg_live_leave(live, x->config->live, tg_engine_seat(x->engine));
     }
 }
 

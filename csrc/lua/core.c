@@ -2,15 +2,18 @@
  * surface is listed in docs/lua/core.md. */
 #include "lua/tgl.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "os/file.h"
+#include "os/net.h"
 #include "wire/fault.h"
 #include "wire/url.h"
 
@@ -96,6 +99,23 @@ static int l_is_same_file(lua_State *L)
     return 1;
 }
 
+/* socket_directory(path) -> true | nil, err. Nobody else may enter it, and what the
+ * dead have left in it is gone. */
+static int l_socket_directory(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    tg_err err = tg_file_own_directory(path);
+    if (err == TG_EINVAL)
+        return tgl_fail_words(L, err, TG_STR("it is there, and not a directory that is ours alone"));
+    if (err == TG_ESYSTEM)
+        return tgl_fail_words(L, err, tg_str_of(strerror(errno)));
+    if (err)
+        return tgl_fail(L, err);
+    tg_net_sweep(path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* is_url(text) -> true | nil, err with the reason */
 static int l_is_url(lua_State *L)
 {
@@ -174,6 +194,8 @@ static const luaL_Reg CORE[] = {
     { "cpu_count",    l_cpu_count },
     { "explain",      tgl_explain },
     { "serve",        tgl_serve },
+    { "server",       tgl_server },
+    { "socket_directory", l_socket_directory },
     { "thread",       tgl_thread },
     { "sandbox",      tgl_sandbox },
     { "policy",       tgl_policy },

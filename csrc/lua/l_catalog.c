@@ -269,19 +269,21 @@ static int l_model(lua_State *L)
     return 1;
 }
 
-static void set_quantiles(lua_State *L, const char *name, struct tg_window *w, bool lower_tail,
-                          double scale, uint64_t now_ms)
+/* Gives how many values they are of. */
+static uint32_t set_quantiles(lua_State *L, const char *name, struct tg_window *w, bool lower_tail,
+                              double scale, uint64_t now_ms)
 {
     struct tg_quantiles q;
     tg_window_read(w, lower_tail, now_ms, &q);
     if (!q.samples)
-        return;
+        return 0;
     lua_createtable(L, 0, 4);
     set_number(L, "p50", q.p50 * scale);
     set_number(L, "p75", q.p75 * scale);
     set_number(L, "p90", q.p90 * scale);
     set_number(L, "p99", q.p99 * scale);
     lua_setfield(L, -2, name);
+    return q.samples;
 }
 
 /* A share of 0 to 1; nothing when there was too little traffic. */
@@ -291,12 +293,40 @@ static void set_share(lua_State *L, const char *name, double share)
         set_number(L, name, share);
 }
 
+/* Attempts that ended so, since the figures began. */
+static uint64_t set_told(lua_State *L, const char *name, struct tg_live *l, enum tg_health_event e)
+{
+    uint64_t n = atomic_load_explicit(&l->told[e], memory_order_relaxed);
+    set_number(L, name, (double)n);
+    return n;
+}
+
+/* What it was told and how it stands; false when nobody has used it. Looks at the
+ * first page of the slot alone. */
+static bool push_counts(lua_State *L, struct tg_live *l, uint64_t now_ms)
+{
+    static const char *const BREAKERS[] = { [TG_BREAKER_CLOSED] = "closed",
+        [TG_BREAKER_HALF_OPEN] = "half_open", [TG_BREAKER_OPEN] = "open" };
+    int32_t in_flight = atomic_load_explicit(&l->in_flight, memory_order_relaxed);
+    uint64_t told = 0;
+    told += set_told(L, "successes", l, TG_HEALTH_SUCCESS);
+    told += set_told(L, "failures", l, TG_HEALTH_FAILURE);
+    told += set_told(L, "rate_limited", l, TG_HEALTH_RATE_LIMITED);
+    told += set_told(L, "neutral", l, TG_HEALTH_NEUTRAL);
+    set_number(L, "in_flight", in_flight);
+    lua_pushstring(L, BREAKERS[tg_health_breaker(&l->health, now_ms)]);
+    lua_setfield(L, -2, "breaker");
+    set_bool(L, "outage", tg_health_has_outage(&l->health, now_ms));
+    set_number(L, "hold_ms", (double)tg_health_hold_ms(&l->health, now_ms));
+    return told || in_flight;
+}
+
 static void push_live(lua_State *L, struct tg_live *l, uint64_t now_ms)
 {
     lua_newtable(L);
-    if (!l)
+    if (!l || !push_counts(L, l, now_ms))
         return;
-    set_quantiles(L, "latency_ms", &l->ttft, false, 1, now_ms);
+    set_number(L, "samples", set_quantiles(L, "latency_ms", &l->ttft, false, 1, now_ms));
     set_quantiles(L, "throughput", &l->throughput, true, 1e-3, now_ms);
     set_share(L, "uptime_5m", tg_health_uptime_5m(&l->health, now_ms));
     set_share(L, "uptime_30m", tg_health_uptime_30m(&l->health, now_ms));

@@ -119,6 +119,7 @@ static int l_new(lua_State *L)
     tg_catalog_hold(catalog);
     c->catalog = catalog;
     c->live = tgl_live(catalog->endpoints_count);
+    tgl_policy_kv();                                     /* for processes that are forked later, too */
     read_settings(L, 1, c);
     struct tg_buf *why = tgl_buf(L);
     tg_err err = TG_OK;

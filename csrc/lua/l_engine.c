@@ -5,7 +5,8 @@
  *     e:next()                                 --> id, "head", status, fields
  *                                                | id, "bytes", text
  *                                                | id, "end", is_whole | nothing
- *     e:cancel(id)   e:fd()   e:wait(seconds)  e:swap(snapshot)   e:close()
+ *     e:cancel(id)   e:hold(id, is_held)   e:fd()   e:wait(seconds)
+ *     e:swap(snapshot)   e:close()
  *
  * Nothing here waits for the network but wait(). */
 #include "lua/l_config.h"
@@ -58,7 +59,7 @@ static int l_ask(lua_State *L)
     tg_err err = tg_embed_ask(e, &ask, &id);
     if (err)
         return tgl_fail(L, err);
-    lua_pushnumber(L, (lua_Number)id);
+    tgl_push_number(L, (double)id);
     return 1;
 }
 
@@ -69,7 +70,7 @@ static int l_next(lua_State *L)
     struct tg_embed_event ev;
     if (!tg_embed_next(check(L), &ev))
         return 0;
-    lua_pushnumber(L, (lua_Number)ev.id);
+    tgl_push_number(L, (double)ev.id);
     lua_pushstring(L, KINDS[ev.kind]);
     if (ev.kind == TG_EMBED_END)
         lua_pushboolean(L, ev.is_whole);
@@ -80,9 +81,23 @@ static int l_next(lua_State *L)
     return ev.kind == TG_EMBED_HEAD ? 4 : 3;
 }
 
+static uint64_t check_id(lua_State *L, int arg)
+{
+    double id = luaL_checknumber(L, arg);
+    luaL_argcheck(L, id >= 1 && id < 9007199254740992.0, arg, "no id");
+    return (uint64_t)id;
+}
+
 static int l_cancel(lua_State *L)
 {
-    tg_embed_cancel(check(L), (uint64_t)luaL_checknumber(L, 2));
+    tg_embed_cancel(check(L), check_id(L, 2));
+    return 0;
+}
+
+/* hold(id, is_held): next() gives nothing of it meanwhile */
+static int l_hold(lua_State *L)
+{
+    tg_embed_hold(check(L), check_id(L, 2), lua_toboolean(L, 3));
     return 0;
 }
 
@@ -101,6 +116,7 @@ static int l_wait(lua_State *L)
 {
     struct tg_embed *e = check(L);
     double seconds = luaL_optnumber(L, 2, -1);
+    luaL_argcheck(L, seconds == seconds, 2, "not a number");
     double ms = seconds < 0 ? -1 : ceil(seconds * 1000);
     tg_err err = tg_embed_wait(e, ms > 1e9 ? -1 : (int)ms);
     if (err && err != TG_ETIMEOUT && err != TG_AGAIN)
@@ -125,8 +141,8 @@ static int l_finish(lua_State *L)
 }
 
 static const luaL_Reg METHODS[] = {
-    { "ask", l_ask }, { "next", l_next }, { "cancel", l_cancel }, { "fd", l_fd },
-    { "wait", l_wait }, { "swap", l_swap }, { NULL, NULL }
+    { "ask", l_ask }, { "next", l_next }, { "cancel", l_cancel }, { "hold", l_hold },
+    { "fd", l_fd }, { "wait", l_wait }, { "swap", l_swap }, { NULL, NULL }
 };
 
 int tgl_engine(lua_State *L)

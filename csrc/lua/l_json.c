@@ -12,6 +12,7 @@
  * `names` says, so that the same value always gives the same text. */
 #include "lua/tgl.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,17 +78,22 @@ static struct digits digits_of(struct tg_str s)
     return d;
 }
 
-/* Does the double print as the same decimal number? */
+/* Does the double print as the same decimal number? So few digits always do. */
 static bool survives(struct tg_str text, double value)
 {
     char print[40];
+    struct digits given = digits_of(text);
+
+    if (given.len <= DBL_DIG && !given.cut && given.exponent > -250 && given.exponent < 250)
+        return true;
     for (int precision = 15; precision <= 17; precision++) {
         snprintf(print, sizeof print, "%.*g", precision, value);
         if (strtod(print, NULL) == value)
             break;
     }
-    struct digits a = digits_of(text), b = digits_of(tg_str_of(print));
-    return !a.cut && a.len == b.len && a.exponent == b.exponent && !memcmp(a.at, b.at, a.len);
+    struct digits b = digits_of(tg_str_of(print));
+    return !given.cut && given.len == b.len && given.exponent == b.exponent
+        && !memcmp(given.at, b.at, given.len);
 }
 
 static void push_raw(lua_State *L, struct tg_str text)

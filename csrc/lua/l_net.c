@@ -7,6 +7,7 @@
  *     net.spawn_guarded(failed, fn, ...)   the same; if it raises, failed(message) is run
  *     net.listen("127.0.0.1:0")        --> listener: accept close port address
  *     net.connect(host, port)          --> conn: read read_line read_some read_all
+ *     net.connect("unix:/path")
  *     net.sleep(s)  net.now()                    write close reset is_gone
  *
  * A function that has to wait yields its task; the loop resumes it. One task
@@ -65,6 +66,7 @@ struct thing {
     bool          ended, connecting;
     int           why;                 /* errno of the end; 0: the peer closed in order */
     struct tg_addr addr;
+    struct tg_net_file file;           /* a listener's, where its address is one */
 };
 
 static char key_of_net;                /* registry: the struct net that runs */
@@ -89,6 +91,7 @@ static void push_failure(lua_State *scratch, lua_State *task)
 {
     lua_getglobal(scratch, "debug");
     lua_getfield(scratch, -1, "traceback");
+    lua_checkstack(task, 1);                             /* an error leaves no room */
     lua_pushthread(task);
     lua_xmove(task, scratch, 1);
     lua_xmove(task, scratch, 1);                         /* Stack: debug traceback task error */
@@ -114,6 +117,7 @@ static bool is_guarded(struct net *net, lua_State *task)
     lua_State *L = net->L;
     luaL_checkstack(L, 8, "too many tasks");
     push_guards(L);
+    lua_checkstack(task, 1);                             /* an error leaves no room */
     lua_pushthread(task);
     lua_xmove(task, L, 1);
     lua_rawget(L, -2);                                   /* Stack: guards failed */
@@ -212,6 +216,7 @@ static void thing_close(struct thing *t, bool reset)
         tg_loop_remove(t->net->loop, &t->watch);
         (reset ? tg_net_reset : tg_net_close)(t->watch.fd);
         t->watch.fd = -1;
+        tg_net_remove(&t->addr, &t->file);
     }
     tg_buf_done(&t->in);
     tg_buf_done(&t->out);
@@ -541,7 +546,7 @@ static int l_address(lua_State *L)
     void **box = lua_touserdata(L, 1);
     luaL_argcheck(L, box && *box, 1, "already closed");
     struct thing *t = *box;
-    char text[64];
+    char text[TG_ADDR_TEXT_MAX];
     tg_addr_put(&t->addr, text);
     lua_pushstring(L, text);
     return 1;
@@ -551,10 +556,14 @@ static int l_connect(lua_State *L)
 {
     struct net *net = check_net(L);
     const char *host = luaL_checkstring(L, 1);
-    int port = (int)luaL_checkinteger(L, 2);
+    bool is_file = strncmp(host, "unix:", 5) == 0;
+    int port = is_file ? 0 : (int)luaL_checkinteger(L, 2);
     double seconds = check_seconds(L, 3);
     struct tg_addr addr;
-    lua_pushfstring(L, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+    if (is_file)
+        lua_pushvalue(L, 1);
+    else
+        lua_pushfstring(L, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
     luaL_argcheck(L, !tg_addr_parse(tgl_check_str(L, -1), &addr), 1, "no address");
 
     int fd;
@@ -631,6 +640,7 @@ static int l_listen(lua_State *L)
     tg_err err = tg_net_listen(&addr, BACKLOG, &fd, &t->addr);
     if (err)
         return tgl_fail_words(L, err, tg_str_of(strerror(errno)));
+    tg_net_remember(&t->addr, &t->file);
     err = watch(t, fd, on_listener);
     return err ? tgl_fail(L, err) : 1;
 }
@@ -777,7 +787,10 @@ static int l_run(lua_State *L)
     lua_pushlightuserdata(L, &key_of_net);
     lua_pushnil(L);
     lua_rawset(L, LUA_REGISTRYINDEX);
-    return status ? lua_error(L) : lua_gettop(L);
+    if (!status)
+        return lua_gettop(L);
+    tgl_goes_on(L);
+    return lua_error(L);
 }
 
 static const luaL_Reg NET[] = {

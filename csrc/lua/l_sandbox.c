@@ -73,7 +73,6 @@ static int call(lua_State *L, void *arg)
             tg_sandbox_freeze(L, -1);
     }
     lua_call(L, n, LUA_MULTRET);
-    luaL_checkstack(L, STACK_MAX, "too many results");   /* for the copying outside */
     return lua_gettop(L);
 }
 
@@ -89,6 +88,8 @@ static int answer(lua_State *L, struct tg_sandbox *sb, tg_err err)
     lua_State *from = tg_sandbox_state(sb);
     int last = lua_gettop(from), left = VALUES_MAX;
     luaL_checkstack(L, last + STACK_MAX, "too many results");
+    if (!lua_checkstack(from, STACK_MAX))
+        return tgl_fail(L, TG_ENOMEM);
     if (last < 2) {
         lua_pushboolean(L, 1);
         return 1;

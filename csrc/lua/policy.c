@@ -643,7 +643,7 @@ static void push_copy(lua_State *from, int at, lua_State *to, int depth, int *le
 static int put_value_and_globals(lua_State *L, void *arg)
 {
     (void)arg;
-    luaL_checkstack(L, 8 * SHAPE_DEPTH_MAX + TG_HOOKS, "nested too deep");
+    luaL_checkstack(L, 1 + TG_HOOKS, "too many hooks");
     tg_sandbox_push_value(L);
     for (int i = 0; i < TG_HOOKS; i++)
         lua_getglobal(L, tg_hook_name((enum tg_hook)i));
@@ -659,6 +659,8 @@ void tgl_policy_push_shape(struct tg_policy *base, lua_State *host)
     if (tg_sandbox_run(sb, put_value_and_globals, NULL))
         luaL_error(host, "%s", tg_sandbox_why(sb).at);
     lua_State *from = tg_sandbox_state(sb);              /* Stack: trampoline value globals */
+    if (!lua_checkstack(from, 4 * SHAPE_DEPTH_MAX))
+        luaL_error(host, "%s", tg_err_text(TG_ENOMEM));
     lua_createtable(host, 0, 2);
     push_copy(from, 2, host, 0, &left);
     lua_setfield(host, -2, "value");

@@ -1,5 +1,6 @@
 #include "lua/sandbox.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <lualib.h>
@@ -72,6 +73,7 @@ static void raise_late(lua_State *L, const char *source, int line)
     else
         snprintf(sb->why, sizeof sb->why, "%s: ran longer than %g ms", sb->called,
                  sb->now_us / 1e3);
+    lua_checkstack(L, 1);              /* the reader of a text may have no room */
     lua_pushnil(L);
     lua_error(L);
 }
@@ -145,6 +147,16 @@ static bool is_refused(const struct tg_sandbox *sb, size_t old, size_t n)
            (old == 0 && has_too_many_keys(sb, n));
 }
 
+static void *reallocate(struct tg_sandbox *sb, void *p, size_t old, size_t n)
+{
+    if (sb->lua_alloc)
+        return sb->lua_alloc(sb->lua_memory, p, old, n);
+    if (n)
+        return tg_realloc(p, n);
+    tg_free(p);
+    return NULL;
+}
+
 static void *allocate(void *ud, void *p, size_t was, size_t n)
 {
     struct tg_sandbox *sb = ud;
@@ -153,12 +165,11 @@ static void *allocate(void *ud, void *p, size_t was, size_t n)
 
     if (n == 0) {
         sb->bytes -= old;
-        tg_free(p);
-        return NULL;
+        return reallocate(sb, p, old, 0);
     }
     if (is_refused(sb, old, n))
         return NULL;
-    q = tg_realloc(p, n);
+    q = reallocate(sb, p, old, n);
     if (!q)
         return n <= old ? p : NULL;    /* Lua counts on it that less is always there */
     sb->bytes += n - old;
@@ -258,11 +269,13 @@ static void replace_globals(lua_State *L)
 }
 
 /* What one key takes differs between Luas; a table's keys are what is made last
- * of it. */
+ * of it, if the collector makes nothing of its own. */
 static void measure_keys(lua_State *L, struct tg_sandbox *sb)
 {
+    lua_gc(L, LUA_GCSTOP, 0);
     lua_createtable(L, 0, 64);
     sb->key_bytes = sb->newest / 64;
+    lua_gc(L, LUA_GCRESTART, 0);
     lua_pop(L, 1);
 }
 
@@ -332,6 +345,47 @@ static int fetch_trampoline(struct tg_sandbox *sb)
 }
 #endif
 
+#if LUA_VERSION_NUM >= 505
+static lua_State *new_state(struct tg_sandbox *sb)
+{
+    return lua_newstate(allocate, sb, luaL_makeseed(NULL));
+}
+#elif LUA_VERSION_NUM >= 502
+static lua_State *new_state(struct tg_sandbox *sb)
+{
+    return lua_newstate(allocate, sb);
+}
+#else
+/* A LuaJIT without GC64, as Tarantool has, takes memory of the lowest 2 GiB alone,
+ * from its own allocator: lua_newstate() complains on stderr and gives nothing.
+ * Where a state of its own lies tells it apart; ours then counts in front of it. */
+static lua_State *new_state(struct tg_sandbox *sb)
+{
+    static atomic_bool takes_any;
+    lua_State *L = atomic_load(&takes_any) ? NULL : luaL_newstate();
+
+    if (L && (uintptr_t)L >> 31) {
+        atomic_store(&takes_any, true);
+        lua_close(L);
+        L = NULL;
+    }
+    if (!L)
+        return lua_newstate(allocate, sb);
+    sb->lua_alloc = lua_getallocf(L, &sb->lua_memory);
+    sb->bytes = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB, 0);
+    lua_setallocf(L, allocate, sb);
+    return L;
+}
+#endif
+
+static void close_state(struct tg_sandbox *sb)
+{
+    /* Only its own allocator gives everything back. */
+    if (sb->lua_alloc)
+        lua_setallocf(sb->L, sb->lua_alloc, sb->lua_memory);
+    lua_close(sb->L);
+}
+
 struct tg_sandbox *tg_sandbox_new(const struct tg_sandbox_limits *limits)
 {
     struct tg_sandbox_limits none = { 0 };
@@ -354,11 +408,7 @@ struct tg_sandbox *tg_sandbox_new(const struct tg_sandbox_limits *limits)
         tg_sandbox_free(sb);
         return NULL;
     }
-#if LUA_VERSION_NUM >= 505
-    sb->L = lua_newstate(allocate, sb, luaL_makeseed(NULL));
-#else
-    sb->L = lua_newstate(allocate, sb);
-#endif
+    sb->L = new_state(sb);
     if (!sb->L || fetch_trampoline(sb)) {
         tg_sandbox_free(sb);
         return NULL;
@@ -373,7 +423,7 @@ void tg_sandbox_free(struct tg_sandbox *sb)
     if (!sb)
         return;
     if (sb->L)
-        lua_close(sb->L);
+        close_state(sb);
     tg_free(sb);
 }
 

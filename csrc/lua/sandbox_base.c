@@ -208,14 +208,18 @@ static int l_pcall(lua_State *L)
     luaL_checkany(L, 1);
     if (nested == TG_SANDBOX_NESTED_MAX)
         return luaL_error(L, "calls nested more than %d deep", TG_SANDBOX_NESTED_MAX);
+    lua_pushboolean(L, 1);                               /* results may leave no room for it */
+    lua_insert(L, 1);                                    /* Stack: true fn args... */
     sb->nested++;
-    int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
     sb->nested = nested;
-    if (status && sb->is_over)
+    if (!status)
+        return lua_gettop(L);
+    if (sb->is_over)
         return lua_error(L);
-    lua_pushboolean(L, status == 0);
-    lua_insert(L, 1);
-    return lua_gettop(L);
+    lua_pushboolean(L, 0);
+    lua_replace(L, 1);                                   /* Stack: false error */
+    return 2;
 }
 
 static int l_unpack(lua_State *L)

@@ -13,6 +13,8 @@
 
 struct tg_sandbox {
     lua_State *L;
+    lua_Alloc lua_alloc;               /* Lua's own, where it takes no other; else NULL */
+    void    *lua_memory;               /* what that one works on */
     size_t   bytes, bytes_max;
     size_t   bytes_at_rest;            /* after the last whole collection */
     size_t   newest, key_bytes;        /* the last block made; what a table's key takes */

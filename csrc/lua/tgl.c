@@ -29,6 +29,20 @@ void tgl_push_number(lua_State *L, double n)
     lua_pushnumber(L, n);
 }
 
+static int l_nothing(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+void tgl_goes_on(lua_State *L)
+{
+    if (!lua_checkstack(L, 1))
+        return;
+    lua_pushcfunction(L, l_nothing);
+    lua_call(L, 0, 0);
+}
+
 int tgl_resume(lua_State *co, lua_State *from, int n)
 {
 #if LUA_VERSION_NUM >= 504

@@ -31,6 +31,11 @@ void tgl_push_number(lua_State *L, double n);
 /* Resume `co` with n values. LUA_OK (0) at its end, LUA_YIELD, or an error. */
 int tgl_resume(lua_State *co, lua_State *from, int n);
 
+/* Before a C function raises an error: it is L that goes on. LuaJIT believes that
+ * the coroutine runs which was called last, until a function returns to another,
+ * and would leave compiled code in its name. */
+void tgl_goes_on(lua_State *L);
+
 /* ---- errors ---- */
 
 /* Push nil and an error { code, message }: `return tgl_fail(L, err);`. The
@@ -99,6 +104,7 @@ int tgl_open_process(lua_State *L);
 
 /* Plain functions of the core. */
 int tgl_serve(lua_State *L);
+int tgl_server(lua_State *L);
 int tgl_thread(lua_State *L);
 int tgl_sandbox(lua_State *L);
 int tgl_policy(lua_State *L);

@@ -31,13 +31,13 @@ static struct tg_buf take_body(struct tg_client *client, struct tg_str body)
     return taken;
 }
 
-static void over(struct caller *c, bool is_whole)
+static void over(struct caller *c, struct tg_str last, bool is_whole)
 {
     struct tg_caller_sink sink = c->sink;
 
     tg_buf_done(&c->body);
     tg_free(c);
-    sink.on_end(sink.arg, is_whole);
+    sink.on_end(sink.arg, last, is_whole);
 }
 
 static void begin(struct tg_client *client, int status, struct tg_str fields)
@@ -56,8 +56,7 @@ static bool send_piece(struct tg_client *client, struct tg_str bytes)
 
 static void end(struct tg_client *client, struct tg_str last)
 {
-    send_piece(client, last);
-    over(of(client), true);
+    over(of(client), last, true);
 }
 
 static void reply(struct tg_client *client, int status, struct tg_str fields, struct tg_str body)
@@ -68,7 +67,7 @@ static void reply(struct tg_client *client, int status, struct tg_str fields, st
 
 static void cut(struct tg_client *client)
 {
-    over(of(client), false);
+    over(of(client), TG_STR(""), false);
 }
 
 static const struct tg_client_impl caller_impl = {

@@ -13,8 +13,9 @@ struct tg_caller_sink {
     void (*on_head)(void *arg, int status, struct tg_str fields);
     /* Bytes of the body; false: it is full, and tg_caller_drained() will be called. */
     bool (*on_bytes)(void *arg, struct tg_str bytes);
-    /* The answer is over, whole or not: nothing more is called. */
-    void (*on_end)(void *arg, bool is_whole);
+    /* The answer is over, whole or not, with its last bytes, which may be none:
+     * nothing more is called. */
+    void (*on_end)(void *arg, struct tg_str last, bool is_whole);
     void *arg;
 };
 

@@ -26,7 +26,6 @@ struct connection {
     struct tg_timer  timer;
     struct tg_clients *set;
     struct connection *prev, *next;         /* of all in the set, or of the dead */
-    struct tg_addr   from;
     enum phase       phase;
     bool readable, fin, hup, keep_alive, chunked, is_head_request, begun, full, wrote_any;
     uint8_t          depth;                /* handlers of this client on the stack */
@@ -145,7 +144,7 @@ static void tell_gone(struct connection *c)
         c->set->handler.on_gone(what);
 }
 
-static void add_client(struct tg_clients *s, int fd, const struct tg_addr *from)
+static void add_client(struct tg_clients *s, int fd)
 {
     struct connection *c = tg_zalloc(sizeof *c);
 
@@ -158,7 +157,6 @@ static void add_client(struct tg_clients *s, int fd, const struct tg_addr *from)
     c->watch.on = on_watch;
     c->timer.on = on_timer;
     c->set = s;
-    c->from = *from;
     if (tg_loop_add(s->loop, &c->watch)) {
         tg_net_close(fd);
         tg_free(c);
@@ -175,7 +173,6 @@ static void add_client(struct tg_clients *s, int fd, const struct tg_addr *from)
 
 static void accept_some(struct tg_clients *s)
 {
-    struct tg_addr from;
     int fd;
 
     s->backlog_waits = false;
@@ -184,14 +181,14 @@ static void accept_some(struct tg_clients *s)
             s->backlog_waits = true;
             return;
         }
-        tg_err err = tg_net_accept(s->listener.fd, &fd, &from);
+        tg_err err = tg_net_accept(s->listener.fd, &fd, NULL);
         if (err == TG_AGAIN)
             return;
         if (err) {
             tg_loop_at(s->loop, &s->retry, tg_loop_ms(s->loop) + RETRY_ACCEPT_MS);
             return;
         }
-        add_client(s, fd, &from);
+        add_client(s, fd);
     }
     tg_loop_at(s->loop, &s->retry, tg_loop_ms(s->loop));
 }

@@ -652,7 +652,7 @@ static void look_if_connected(struct exchange *x)
 
 static void fail_unconnected(struct exchange *x)
 {
-    char text[WHY_BYTES], addr[64];
+    char text[WHY_BYTES], addr[TG_ADDR_TEXT_MAX];
 
     if (!x->tried) {
         fail(x, TG_ECONNECT, "the host has no public address");

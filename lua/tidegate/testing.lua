@@ -210,6 +210,17 @@ local function read(path)
   return text
 end
 
+-- The directory of the file from which a function of this module was called.
+local function directory_of_caller()
+  local level = 3
+  local caller = debug.getinfo(level, "S")
+  while caller.what == "tail" do                         -- how Lua 5.1 tells of what a tail call replaced
+    level = level + 1
+    caller = debug.getinfo(level, "S")
+  end
+  return caller.source:match("^@(.*/)") or ""
+end
+
 --- Load a policy. What is wrong with it is raised as "file:line: what".
 -- @tparam string path  from where the tests run, or from the spec that calls this
 -- @tparam ?table options  `backend`: what runs it (policy/backend.lua); `text`: what the file holds
@@ -218,7 +229,7 @@ function testing.load(path, options)
   options = options or {}
   local text = options.text or read(path)
   if not text then
-    local beside_spec = (debug.getinfo(2, "S").source:match("^@(.*/)") or "") .. path
+    local beside_spec = directory_of_caller() .. path
     text = read(beside_spec)
     if not text then error("there is no file " .. path, 0) end
     path = beside_spec

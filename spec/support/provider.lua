@@ -24,26 +24,36 @@ local function read_request(conn)
     if line == "" then break end
     r.raw_headers[#r.raw_headers + 1] = line
     local name, value = line:match "^([^:]+):%s*(.-)%s*$"
-    r.headers[name:lower()] = value
+    if name then r.headers[name:lower()] = value end
   end
   local n = tonumber(r.headers["content-length"] or 0)
   r.body = n > 0 and conn:read(n, 60) or ""
   return r
 end
 
+local function over(self, conn)
+  self.closed_at = net.now()
+  conn:close()
+end
+
 local function serve(self, conn)
   self.connections = self.connections + 1
   while true do
-    local ok, request = pcall(read_request, conn)
-    if not ok or not request then break end
+    local request = read_request(conn)
+    if not request then break end
     request.at = net.now()
     self.requests[#self.requests + 1] = request
-    local fine, more = pcall(self.answer, conn, request, #self.requests)
-    if not fine then self.failure = self.failure or more end
-    if not fine or more == false then break end
+    if self.answer(conn, request, #self.requests) == false then break end
   end
-  self.closed_at = net.now()
-  conn:close()
+  over(self, conn)
+end
+
+-- Guarded, not called by pcall: in Lua 5.1 nothing waits inside of one.
+local function spawn(self, conn)
+  net.spawn_guarded(function(why)
+    self.failure = self.failure or why
+    over(self, conn)
+  end, serve, self, conn)
 end
 
 function provider.start(answer, listen)
@@ -54,7 +64,7 @@ function provider.start(answer, listen)
     while true do
       local conn = listener:accept()
       if not conn then break end
-      net.spawn(serve, self, conn)
+      spawn(self, conn)
     end
   end)
   return self

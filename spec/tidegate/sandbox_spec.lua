@@ -107,6 +107,12 @@ describe("a sandbox", function()
     box:close()
   end)
 
+  it("has room for 4,096 keys in a table", function()
+    local box = new { load_us = 1e6 }
+    assert(box:load("local t = {} for i = 1, 4096 do t['k' .. i] = i end return function() return t.k4096 end", "p.lua"))
+    assert.equal(4096, box:call())
+  end)
+
   it("that saw a 64-bit literal is worn: ffi is open in it", function()
     if not this_lua.is_luajit then return end
     local box = new()
@@ -164,7 +170,7 @@ describe("pcall in a sandbox", function()
   it("catches what is raised, and gives what is returned", function()
     assert.same({ false, "x" }, run "return { pcall(error, 'x') }")
     assert.same({ true, 1, 2 }, run "return { pcall(function(...) return ... end, 1, 2) }")
-    assert.same({ false, "policy.lua:1: attempt to call a string value" }, run "return { pcall(function() local t = ('x')() end) }")
+    assert.same({ false, "policy.lua:1: attempt to call a string value" }, run "return { pcall(function() local t = ('x' .. 'y')() end) }")
   end)
 
   it("catches the end of memory", function()

@@ -10,7 +10,7 @@ local command = {
   summary = "run the gateway",
   arguments = { "[CONFIG]" },
   options = {
-    { name = "listen", value = "HOST:PORT", doc = "instead of the configuration's" },
+    { name = "listen", value = "HOST:PORT", doc = "instead of the configuration's; or unix:/PATH" },
     { name = "workers", value = "N", doc = "engines, a thread each; default one per core" },
   },
   doc = [[
@@ -30,8 +30,8 @@ function command.overrides_of(given)
   if given.workers and not (workers and workers >= 1 and workers <= 64 and workers % 1 == 0) then
     return nil, "--workers: a number from 1 to 64 expected, got " .. given.workers
   end
-  if given.listen and not given.listen:find(":%d+$") then
-    return nil, "--listen: HOST:PORT expected, got " .. given.listen
+  if given.listen and not given.listen:find(":%d+$") and not given.listen:find("^unix:/") then
+    return nil, "--listen: HOST:PORT or unix:/PATH expected, got " .. given.listen
   end
   return { listen = given.listen, workers = workers }
 end
@@ -113,7 +113,7 @@ function command.run(given)
 
   local events = {}
   function events.ready(address)
-    io.stdout:write("tidegate: listening on http://", address, "\n")
+    io.stdout:write("tidegate: listening on ", hello.url(address), "\n")
     io.stdout:write(welcome(settings, address))
     io.stdout:flush()
     core.log.say("info", "ready", hello.summary(settings))

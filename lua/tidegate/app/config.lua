@@ -141,7 +141,7 @@ local function label_of(text)
   return text:sub(1, from + 2) .. "..." .. text:sub(-4)
 end
 
-local function read_keys(file)
+local function read_keys(file, further)
   local keys, seen = {}, {}
   for i, given in ipairs(file.value.keys or {}) do
     local text = given.key
@@ -152,12 +152,18 @@ local function read_keys(file)
     keys[i] = { name = given.name, key = text, label = label_of(text), policy = given.policy }
     core.log.secret(text)
   end
+  for _, key in ipairs(further or {}) do
+    core.log.secret(key.key)
+    keys[#keys + 1] = { name = key.name, key = key.key, label = label_of(key.key) }
+  end
   return keys
 end
 
 -- ---- addresses ----
 
+-- Only for this machine; a socket file is.
 local function is_loopback(listen)
+  if listen:find("^unix:") then return true end
   local host = listen:match("^%[(.*)%]:%d+$") or listen:match("^(.*):%d+$")
   return host == "localhost" or host == "::1" or (host or ""):find("^127%.%d+%.%d+%.%d+$") ~= nil
 end
@@ -207,7 +213,8 @@ local function new_file(name, getenv)
 end
 
 local function run_file(file)
-  local text, why = read_file(file.name)
+  local text, why = file.text, nil
+  if not text then text, why = read_file(file.name) end
   if not text then return why end
   local value, bad = sandbox.run(text, file.name, { env = file.env })
   if bad then return bad end
@@ -302,12 +309,15 @@ end
 --- Read a configuration file and check it; catalogues are read by
 -- config.catalog().
 -- @tparam string|table source  a path, or the table that a file would return
--- @tparam ?table overrides  `listen`, `workers` of the command line
+-- @tparam ?table overrides  `listen`, `workers` of the command line; `keys` { { name, key } }, which
+--   the program that has the gateway inside uses itself; `text` is what the file says, where that
+--   program knows, and `source` only its name
 -- @tparam ?function getenv  default os.getenv
 function config.load(source, overrides, getenv)
   local is_table = type(source) == "table"
   local file = new_file(is_table and "built-in configuration" or source, getenv or os.getenv)
   file.is_builtin, file.value = is_table, is_table and source or nil
+  file.text = overrides and overrides.text
   local err = not is_table and run_file(file) or check_file(file)
   if err then return nil, err end
   local settings
@@ -320,7 +330,7 @@ function config.load(source, overrides, getenv)
   if not settings.providers[1] then
     settings.notes[#settings.notes + 1] = "no provider takes part: there is nobody to ask"
   end
-  settings.keys, err = read_keys(file)
+  settings.keys, err = read_keys(file, overrides and overrides.keys)
   if not settings.keys then return nil, err end
   if settings.auth == "keys" and not settings.keys[1] then
     settings.notes[#settings.notes + 1] = 'auth is "keys" and there are no keys: every request will be refused'

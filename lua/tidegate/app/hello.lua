@@ -34,9 +34,16 @@ function hello.summary(settings)
   return ("%s (%s); auth is %s"):format(load.counts(settings), table.concat(slugs, ", "), settings.auth)
 end
 
+--- Where it listens, for people and for scripts that wait for it.
+function hello.url(address)
+  return address:find("^unix:") and address or "http://" .. address
+end
+
 --- A curl command without a body.
 function hello.curl(settings, address, path)
-  return ("curl -N http://%s/api/v1%s%s"):format(reachable(address), path,
+  local file = address:match("^unix:(.*)$")
+  local where = file and ("--unix-socket %s http://localhost"):format(file) or "http://" .. reachable(address)
+  return ("curl -N %s/api/v1%s%s"):format(where, path,
     settings.auth == "keys" and ' -H "Authorization: Bearer $TIDEGATE_KEY"' or "")
 end
 

@@ -70,7 +70,7 @@ end
 
 --- Read everything, and make the snapshot that engines work under.
 -- @tparam ?string path
--- @tparam ?table overrides  `listen`, `workers` of the command line
+-- @tparam ?table overrides  `listen`, `workers` of the command line; see config.load()
 -- @tparam ?function getenv  default os.getenv
 -- @treturn ?table  settings, with `catalog` and `snapshot` in it
 -- @treturn table  the first mistake of each file

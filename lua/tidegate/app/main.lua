@@ -3,12 +3,10 @@
 -- 0: done. 1: it could not be done, or something is wrong. 2: the command line
 -- itself is wrong.
 
-local core    = require "tidegate.core"
+require "tidegate.base.same_version"     -- before anything else can go wrong
+
 local near    = require "tidegate.base.near"
 local options = require "tidegate.base.options"
-local version = require "tidegate.base.version"
-
-assert(core.version == version, "the C core is of version " .. core.version .. ", the Lua half of " .. version)
 
 -- In the order of the help text.
 local COMMANDS = { "serve", "check", "reload", "explain", "policy", "models", "catalog", "mock", "config", "version" }

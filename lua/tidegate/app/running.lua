@@ -15,11 +15,22 @@ local function name_of(path)
   return (path:gsub(" %(deleted%)$", ""):match("[^/]*$"))
 end
 
+-- Where the program's own words begin: at the first, or behind those of the Lua
+-- that runs it as a script. nil when no `serve` follows its name.
+local function start_of(words)
+  if words[2] == "serve" then return 1 end
+  for i = 2, #words - 1 do
+    if words[i + 1] == "serve" and name_of(words[i]) == "tidegate" then return i end
+  end
+end
+
 -- This program, maybe of another version or place. Where the kernel keeps the
 -- path to itself, the name that it was called by has to do.
-local function is_ours(pid, words, world)
-  if world.is_same_file(("/proc/%d/exe"):format(pid), "/proc/self/exe") then return true end
-  return name_of(world.process.exe(pid) or words[1]) == "tidegate"
+local function is_ours(pid, words, start, world)
+  local name = name_of(world.process.exe(pid) or words[1])
+  if start > 1 then return name:find "^lua" ~= nil end
+  if name == "tidegate" then return true end
+  return not name:find "^lua" and world.is_same_file(("/proc/%d/exe"):format(pid), "/proc/self/exe")
 end
 
 -- From here to a path of that process. nil: it is in a directory that we are not
@@ -62,8 +73,9 @@ end
 function running.gateway(pid, world)
   world = world or core
   local words = world.process.words(pid)
-  if not words or words[2] ~= "serve" or not is_ours(pid, words, world) then return nil end
-  local given = options.read(serve, tail(words, 3))
+  local start = words and start_of(words)
+  if not start or not is_ours(pid, words, start, world) then return nil end
+  local given = options.read(serve, tail(words, start + 2))
   if not given or given.help then return nil end
   local gateway = { pid = pid, given = given }
   if given[1] then place(gateway, given[1], world) else place_without(gateway, world) end

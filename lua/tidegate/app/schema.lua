@@ -14,7 +14,14 @@ local function is_slug(value)
   return value:find("^[%w][%w%-_%.]*$") ~= nil, "letters, digits and -._ expected"
 end
 
+local PATH_MAX = 107    -- of a socket file: what the kernel has room for
+
 local function is_address(value)
+  local path = value:match("^unix:(.*)$")
+  if path then
+    return path:sub(1, 1) == "/" and #path <= PATH_MAX and not path:find("%z"),
+      ("unix: and an absolute path of at most %d bytes expected, as in unix:/run/tidegate.sock"):format(PATH_MAX)
+  end
   local port = tonumber(value:match("^%[[%x:%.]+%]:(%d+)$") or value:match("^[%w%.%-]*:(%d+)$"))
   return port ~= nil and port <= 65535, "HOST:PORT expected, as in 127.0.0.1:8080"
 end
@@ -90,12 +97,12 @@ end
 
 schema.config = {
   { name = "listen", type = "string", default = "127.0.0.1:8080", check = is_address,
-    doc = "where clients connect; port 0 lets the system choose" },
+    doc = "where clients connect; port 0 lets the system choose. `unix:/path` is a socket file of mode 0600" },
   { name = "workers", type = "integer", least = 1, most = 64,
     doc = "engines, a thread each; default one per core" },
   { name = "auth", type = "string", default = "keys", one_of = { "keys", "none" },
     never_guessed = "none",
-    doc = "`keys`: clients need one of `keys`. `none`: nobody is asked; accepted on loopback only" },
+    doc = "`keys`: clients need one of `keys`. `none`: nobody is asked; accepted on loopback and a socket file only" },
   { name = "keys", type = "list", of = KEY, doc = "who may ask" },
   { name = "catalog", type = "list", of = "string", or_one = true, default = { "tidegate:shipped" },
     doc = "catalogue files, merged in order, relative to this file; `tidegate:shipped` is the one "

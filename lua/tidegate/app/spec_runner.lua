@@ -106,7 +106,7 @@ function runner.run(path, options)
   if not text then return nil, tostring(why) end
   local run = setmetatable({
     counts = { passed = 0, failed = 0, pending = 0 },
-    write = options.write or function(text) io.stdout:write(text) end,
+    write = options.write or function(words) io.stdout:write(words) end,
     block = { before_each = {}, after_each = {}, teardown = {} },
   }, run_mt)
   local chunk

@@ -7,33 +7,56 @@ local copas = require "copas"
 
 local loop = {}
 
-function loop.start() end
+-- A callback's error is Copas's to tell, and no reason not to look any more.
+local function look(client)
+  local ok, why = pcall(client.poll, client, 0)
+  if not ok then copas.addthread(function() error(why, 0) end) end
+end
 
-function loop.stop() end
+-- Copas waits where it reads sockets. It takes anything with these functions for one; select()
+-- returns at once for who is `dirty`.
+local function wait_until(client, is_true)
+  local was_asked = false
+  copas.receive {
+    getfd = function() return client:fd() or 2 end,     -- closed: dirty, and so not looked at
+    dirty = is_true,
+    receive = function()
+      if was_asked and not is_true() then look(client) end
+      was_asked = true
+      if is_true() then return "" end
+      return nil, "timeout"
+    end,
+    settimeout = function() end,
+    close = function() end,                             -- Copas does, at the end of a thread
+  }
+end
 
--- LuaSocket's select() takes any object with these two for a socket; Copas hands it on.
-local function as_socket(client)
-  local fd = client:fd()
-  return { getfd = function() return fd end, dirty = function() return false end }
+function loop.start(client)
+  local watch = {}
+  client.watch = watch
+  copas.addthread(function()
+    wait_until(client, function() return client.watch ~= watch end)
+  end)
+end
+
+function loop.stop(client)
+  client.watch = nil
 end
 
 local gate_mt = {}
 gate_mt.__index = gate_mt
 
-local sleep = copas.pause or copas.sleep
-
--- Copas waits for sockets only where it reads them itself: a look a hundredth of a second.
 function gate_mt:wait()
-  local ready = require("socket").select({ self.socket }, nil, 0)
-  if not ready[1] then sleep(0.01) end
-  self.client:poll(0)
+  self.is_open = false
+  wait_until(self.client, function() return self.is_open end)
 end
 
-function gate_mt.open() end
+function gate_mt:open()
+  self.is_open = true
+end
 
 function loop.gate(client)
-  client.socket = client.socket or as_socket(client)
-  return setmetatable({ client = client, socket = client.socket }, gate_mt)
+  return setmetatable({ client = client, is_open = false }, gate_mt)
 end
 
 return loop

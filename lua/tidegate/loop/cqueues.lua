@@ -6,32 +6,44 @@
 
 local cqueues   = require "cqueues"
 local condition = require "cqueues.condition"
+local poll      = require "tidegate.loop.poll"
 
 local loop = {}
 
-function loop.start() end
+-- A callback's error is the controller's to tell, and no reason not to look any more.
+local function look(client, controller)
+  local ok, why = pcall(client.poll, client, 0)
+  if not ok then controller:wrap(function() error(why, 0) end) end
+end
 
-function loop.stop() end
+-- One coroutine watches the file for all. Outside of a controller nobody can.
+function loop.start(client)
+  local controller = cqueues.running()
+  if not controller then return end
+  local watch = { fd = client:fd(), stopped = condition.new() }
+  client.watch = watch
+  controller:wrap(function()
+    while client.watch == watch do
+      cqueues.poll({ pollfd = watch.fd, events = "r" }, watch.stopped)
+      if client.watch == watch then look(client, controller) end
+    end
+  end)
+end
+
+function loop.stop(client)
+  local watch = client.watch
+  client.watch = nil
+  if not watch then return end
+  cqueues.cancel(watch.fd)                             -- it may be closed soon
+  watch.stopped:signal()
+end
 
 local gate_mt = {}
 gate_mt.__index = gate_mt
 
--- Whoever comes first watches the file for all; the others are woken through their conditions,
--- one of them to watch in turn when the first has what it wants.
-function gate_mt:wait(seconds)
-  local client = self.client
-  if client.watcher and client.watcher ~= self then
-    client.waiting[self] = true
-    self.condition:wait(seconds)
-    client.waiting[self] = nil
-    return
-  end
-  client.watcher = self
-  cqueues.poll({ pollfd = client:fd(), events = "r" }, seconds)
-  client.watcher = nil
-  client:poll(0)
-  local other = next(client.waiting)
-  if other then other.condition:signal() end
+function gate_mt:wait()
+  if not self.client.watch or not cqueues.running() then return poll.gate(self.client):wait() end
+  self.condition:wait()
 end
 
 function gate_mt:open()
@@ -39,7 +51,6 @@ function gate_mt:open()
 end
 
 function loop.gate(client)
-  client.waiting = client.waiting or {}
   return setmetatable({ client = client, condition = condition.new() }, gate_mt)
 end
 

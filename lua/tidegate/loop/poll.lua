@@ -2,10 +2,10 @@
 --
 -- What a loop is to the client (lua/tidegate/client.lua):
 --
---     loop.start(client)       client:fd() is to be watched: when it is readable, client:poll(0)
---     loop.stop(client)
---     loop.gate(client)        what one request waits at: gate:wait(seconds) returns when gate:open()
---                              was called, or earlier, or when the time is over
+--     loop.start(client)    requests are on their way: when client:fd() is readable, client:poll(0)
+--     loop.stop(client)     none is any more
+--     loop.gate(client)     what one request waits at: gate:wait() returns when gate:open() was
+--                           called, or earlier; false when the wait was interrupted
 
 local poll = {}
 
@@ -16,9 +16,8 @@ function poll.stop() end
 local gate_mt = {}
 gate_mt.__index = gate_mt
 
-function gate_mt:wait(seconds)
-  self.client.engine:wait(seconds)
-  self.client:poll(0)
+function gate_mt:wait()
+  self.client:poll(-1)
 end
 
 function gate_mt.open() end

@@ -74,6 +74,7 @@ describe("the plain environment and the gateway's sandbox", function()
     return told(environment.run(env, fn, environment.frozen { id = "a", models = { "x", "y" }, price = { prompt = 0.5 } }))
   end
 
+  -- Nothing fails in a tail call: whether that has a line differs between Luas.
   for _, text in ipairs {
     "return type(e), tostring(e), #e.models, e.price.prompt, e.nothing == nil",
     "return table.concat(e.models, '+'), unpack(e.models)", "return next(e.price)", "return ('id'):gsub('%w+', e)",
@@ -82,11 +83,11 @@ describe("the plain environment and the gateway's sandbox", function()
     "return select('#', 1, 2), tonumber('0x10'), tostring(nil), type(nil), rawequal(e, e)",
     "return os, io, print, load, setmetatable, getmetatable, rawget, coroutine, debug, package, _G == nil",
     "return string.dump == nil, math.randomseed == nil, ('').dump == nil, string.format('%5.1f|%-3d|%s', 2.5, 7, {})",
-    "return string.format('%p', e)", "return ('x'):rep(70000)", "return #('x'):rep(65536), ('ab'):rep(3, '-'), ('ab'):rep(-1)",
+    "return (string.format('%p', e))", "return (('x'):rep(70000))", "return #('x'):rep(65536), ('ab'):rep(3, '-'), ('ab'):rep(-1)",
     "return math.pow(2, 3), math.log10(1000), math.atan2(0, 1), math.fmod(7, 3), math.ldexp(1, 4), math.frexp(8)",
     "local t = { 3, 1, 2 } table.sort(t, function(a, b) return a > b end) return t[1], t[2], t[3]",
     "local t = { 'bb', 'a', 'cc', 'd' } table.sort(t, function(a, b) return #a < #b end) return table.concat(t)",
-    "local t = { 2, 1 } table.sort(t, function() return true end) return #t", "return ipairs(5)", "return ('x'):find('[')",
+    "local t = { 2, 1 } table.sort(t, function() return true end) return #t", "return (ipairs(5))", "return (('x'):find('['))",
     "local ok, why = pcall(error, 'x') return ok, why", "return pcall(function() local t = ('x')() end)", "error('no')",
     "return math.random(2, 1) == nil", "return ({ pcall(error, {}) })[1]", "local t = { 1, 2, 3 } return table.remove(t, 1), #t",
   } do

@@ -63,6 +63,8 @@ describe("tidegate.app.running", function()
     ["an editor"] = { exe = "/usr/bin/vi", cwd = "/", words = { "vi", "serve", "a.lua" } },
     ["a request for help"] = { exe = EXE, cwd = "/", words = { "tidegate", "serve", "--help" } },
     ["a wrong command line"] = { exe = EXE, cwd = "/", words = { "tidegate", "serve", "--listne", "x" } },
+    ["an editor of two files"] = { exe = "/usr/bin/vi", cwd = "/", words = { "vi", "tidegate", "serve" } },
+    ["a script that is called serve"] = { exe = "/usr/bin/lua5.4", cwd = "/", words = { "lua5.4", "serve" } },
     ["a process that has ended"] = { exe = EXE, cwd = "/", words = {} },
   } do
     it("takes " .. name .. " for no gateway", function()
@@ -77,6 +79,17 @@ describe("tidegate.app.running", function()
     }, { ["/proc/8/exe"] = "us", ["/proc/self/exe"] = "us" })
     assert.is_table(running.gateway(7, world))
     assert.is_table(running.gateway(8, world))
+  end)
+
+  it("finds one that an installed Lua runs", function()
+    local world = machine({
+      [7] = { exe = "/usr/bin/lua5.4", cwd = "/", words = { "lua5.4", "/usr/local/bin/tidegate", "serve", "/a.lua" } },
+      [8] = { exe = "/usr/bin/luajit-2.1", cwd = "/",
+              words = { "/usr/bin/luajit", "-e", "package.path = 'x'", "/opt/rock/bin/tidegate", "serve", "--workers=2", "/a.lua" } },
+    }, { ["/proc/7/root//a.lua"] = "A", ["/proc/8/root//a.lua"] = "A", ["/a.lua"] = "A" })
+    assert.is_true(running.is_under(running.gateway(7, world), "/a.lua", world))
+    assert.is_true(running.is_under(running.gateway(8, world), "/a.lua", world))
+    assert.equal("2", running.gateway(8, world).given.workers)
   end)
 
   it("leaves those of other users alone", function()

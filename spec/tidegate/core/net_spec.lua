@@ -142,6 +142,33 @@ describe("tidegate.core net", function()
     assert.truthy(message:find("net_spec.lua:%d+: boom"))
   end)
 
+  it("goes on when a guarded task fails, and runs its guard as a task", function()
+    local told, later
+    net.run(function()
+      net.spawn_guarded(function(message)
+        told = message
+        net.sleep(0.001)
+        later = true
+      end, function(word)
+        net.sleep(0.001)
+        error(word)
+      end, "boom")
+      net.spawn_guarded(error, function() net.sleep(0) end)
+      net.sleep(0.02)
+    end)
+    assert.truthy(told:find("net_spec.lua:%d+: boom$"), told)
+    assert.is_true(later)
+  end)
+
+  it("ends when a guard fails, too", function()
+    local ok, message = pcall(net.run, function()
+      net.spawn_guarded(function() error "worse" end, error, "boom")
+      net.sleep(60)
+    end)
+    assert.is_false(ok)
+    assert.truthy(message:find("net_spec.lua:%d+: worse"), message)
+  end)
+
   it("closes what was left open, and objects know it", function()
     local kept
     net.run(function() kept = net.listen "127.0.0.1:0" end)

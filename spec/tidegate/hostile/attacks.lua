@@ -2,7 +2,8 @@
 -- to end: "timeout", "no_memory", or a part of the error it is refused with; one
 -- "or" another. `here` lists the Luas in which it is one; without it it is in all.
 
-local NOT_5_1 = "LuaJIT, Lua 5.3, Lua 5.4"
+local NOT_5_1, WITH_INTEGERS = "LuaJIT, Lua 5.3, Lua 5.4", "Lua 5.3, Lua 5.4"
+local TOO_DEEP = "too many syntax levels or too many C levels or C stack overflow"
 
 local BIG = "local s = ('1'):rep(65536) s = s..s s = s..s s = s..s "       -- 512 KiB
 local SET = "'[' .. ('b'):rep(60000) .. ']'"
@@ -72,8 +73,8 @@ return {
   { "reads many numbers from it", BIG .. "while true do " .. ("tonumber(s) "):rep(30) .. "end", "timeout" },
   { "compares strings that are equal to the last byte",
     BIG .. "local t, x = s .. '1' while true do " .. ("x = s < t "):rep(100) .. "end", "timeout" },
-  { "lowers half a megabyte", BIG .. "while true do local t = s:lower() end", "timeout" },
-  { "reverses half a megabyte", BIG .. "while true do " .. ("s:reverse() "):rep(30) .. "end", "timeout" },
+  { "lowers half a megabyte", BIG .. "while true do local t = s:lower() end", "timeout or no_memory" },
+  { "reverses half a megabyte", BIG .. "while true do " .. ("s:reverse() "):rep(30) .. "end", "timeout or no_memory" },
   { "fills tables", "local t = {} for i = 1, 1e9 do t[i] = { i, {}, {} } end", "timeout or no_memory" },
   { "fills a table with keys", "local t = {} for i = 1, 1e9 do t['key' .. i] = i end", "timeout or no_memory" },
   { "makes strings that hash alike",
@@ -98,7 +99,17 @@ return {
   { "unpacks over the edge of integers", "return unpack({}, -2 ^ 31, 2 ^ 31 - 1)", "too many results" },
   { "looks for a next key among holes",
     "local t = {} for i = 1, 4000 do t['k' .. i] = 1 end for k in pairs(t) do t[k] = nil end while true do next(t) end", "timeout" },
-  { "makes a table of a literal again and again", "while true do local t = { " .. ("1, "):rep(16000) .. "} end", "timeout" },
+  { "makes a table of a literal again and again", "while true do local t = { " .. ("1, "):rep(16000) .. "} end", "timeout or no_memory" },
+
+  -- Of Luas that have integers.
+  { "repeats to the end of integers", "return ('x'):rep(math.maxinteger)", "too large", here = WITH_INTEGERS },
+  { "unpacks all integers", "return unpack({}, math.mininteger, math.maxinteger)", "too many results", here = WITH_INTEGERS },
+  { "counts to the last integer, and again", "while true do for i = math.maxinteger - 9, math.maxinteger do end end", "timeout",
+    here = WITH_INTEGERS },
+  { "makes integer keys that fall on one place",
+    "local t = {} for i = 1, 4000 do t[4095 * 2047 * 1023 * 511 * i] = i end while true do local x = t[4095] end", "timeout or no_memory",
+    here = WITH_INTEGERS },
+  { "joins all integers", "return table.concat({}, '', math.maxinteger - 1, math.maxinteger)", "invalid value", here = WITH_INTEGERS },
 
   -- As memory ends.
   { "catches the end of memory in a loop",
@@ -136,7 +147,7 @@ return {
   { "overflows the stack and catches it in a loop", "local function f() return 1 + f() end while true do pcall(f) end", "timeout" },
   { "overflows the stack at every level of pcall", "local function f(n) if n > 0 then pcall(f, n - 1) end return 1 + f(n) end f(20)", "timeout" },
   { "raises from a deep level in a loop", "local function f(n) while n == 0 do pcall(error, 'x', 9e9) end return 1 + f(n - 1) end f(5000)", "timeout" },
-  { "steps by nothing", "for i = 1, 2, 0 do end", "timeout or step is zero", here = NOT_5_1 },
+  { "steps by nothing", "for i = 1, 2, 0 do end", "timeout or step is zero", here = "LuaJIT, Lua 5.4" },
   { "steps by next to nothing", "for i = 1, 2, 1e-300 do end", "timeout" },
   { "walks over a list that it makes longer", "local t = { 1 } for i in ipairs(t) do t[i + 1] = 1 end", "timeout or no_memory" },
   { "walks over fields that it adds to", "local t = { a = 1 } while true do for k in pairs(t) do t[k .. 1] = nil t.b = {} end end", "timeout" },
@@ -147,12 +158,12 @@ return {
   { "is a chain of 13,000 ors", "local a x=" .. ("a or "):rep(13000) .. "a", "timeout" },
   { "is a chain of 4,600 elseifs", "local a if a then " .. ("elseif a then "):rep(4600) .. "end", "timeout" },
   { "looks up names through eighty functions of 199 variables", inside(80, ("x=x "):rep(7000)), "timeout" },
-  { "nests functions", ("function f() "):rep(4000), "too many syntax levels" },
+  { "nests functions", ("function f() "):rep(4000), TOO_DEEP },
   { "has a comment without an end", "--[==[" .. (" "):rep(60000), "unfinished long comment" },
   { "has a string without an end", "x = [==[" .. ("]="):rep(30000), "unfinished long string" },
-  { "has a number of 60,000 digits in its exponent", "x = 1e" .. ("9"):rep(60000), "malformed number", here = NOT_5_1 },
-  { "nests parentheses", ("("):rep(60000), "too many syntax levels" },
-  { "nests tables", "return " .. ("{"):rep(60000), "too many syntax levels" },
-  { "declares too much", ("local a "):rep(8000), "more than 200 local variables" },
+  { "has a number of 60,000 digits in its exponent", "x = 1e" .. ("9"):rep(60000), "malformed number", here = "LuaJIT" },
+  { "nests parentheses", ("("):rep(60000), TOO_DEEP },
+  { "nests tables", "return " .. ("{"):rep(60000), TOO_DEEP },
+  { "declares too much", ("local a "):rep(8000), "more than 200 local variables or too many local variables" },
   { "is a file too long", ("-"):rep(64 * 1024 + 1), "longer than 64 KiB" },
 }

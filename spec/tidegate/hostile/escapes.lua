@@ -1,7 +1,10 @@
 -- Ways out of a sandbox. In an ordinary state each gives "out", which the spec
 -- checks too, so that none fails for a mistake of its own; `only` marks those
--- that need something the ordinary state has not. In the sandbox each ends as
+-- that need something the ordinary state has not, and `here` lists the Luas of
+-- which it is one, where it is not LuaJIT alone. In the sandbox each ends as
 -- `says`: what its error has in it, or the value it gives.
+
+local SINCE_5_3 = "Lua 5.3, Lua 5.4"
 
 return {
   { "reads a file", "return io.open('/etc/passwd') and 'out'", says = "index global 'io'" },
@@ -76,6 +79,13 @@ return {
   { "takes a width from the arguments", "return ('%*d'):format(99, 1)", only = true, says = "invalid option '%*' to 'format'" },
   { "has the byte of bytecode in a string", "return '\27' and 'out'", says = "bytecode is refused" },
   { "seeds the random numbers", "math.randomseed(1) return 'out'", says = "call field 'randomseed'" },
+  { "finds the globals by their upvalue", "return _ENV.io and 'out'", here = SINCE_5_3, says = "nil" },
+  { "loads with globals of its own", "return load('return x', 'x', 't', { x = 'out' })()", here = SINCE_5_3, says = "call global 'load'" },
+  { "packs a string", "return string.pack('z', 'x') and 'out'", here = SINCE_5_3, says = "call field 'pack'" },
+  { "moves what is between tables", "return table.move({}, 1, 2, 3) and 'out'", here = SINCE_5_3, says = "call field 'move'" },
+  { "warns on the standard error", "warn('@on') return 'out'", here = "Lua 5.4", says = "call global 'warn'" },
+  { "closes what is no resource", "local x <close> = setmetatable({}, { __close = function() end }) return 'out'", here = "Lua 5.4",
+    says = "call global 'setmetatable'" },
   { "is bytecode", string.dump(function() return "out" end), says = "bytecode is refused" },
   { "is stripped bytecode", string.dump(function() return "out" end, true), says = "bytecode is refused" },
   { "is bytecode behind a first line", "#!/usr/bin/luajit\n" .. string.dump(function() return "out" end), only = true,

@@ -77,12 +77,6 @@ struct call {
     struct tg_api_reply *reply;
 };
 
-static void set_str(lua_State *L, const char *name, struct tg_str s)
-{
-    tgl_push_str(L, s);
-    lua_setfield(L, -2, name);
-}
-
 /* What stands before the path: "/api/v1" or "/v1". Empty when the path is no
  * piece of the target. */
 static struct tg_str prefix_of(const struct tg_api_request *r)
@@ -97,10 +91,10 @@ static void push_request(struct api *api, const struct tg_api_request *r)
 {
     lua_State *L = api->L;
     lua_createtable(L, 0, 8);
-    set_str(L, "method", r->method);
-    set_str(L, "prefix", prefix_of(r));
-    set_str(L, "path", r->path);
-    set_str(L, "query", r->query);
+    tgl_set_str(L, "method", r->method);
+    tgl_set_str(L, "prefix", prefix_of(r));
+    tgl_set_str(L, "path", r->path);
+    tgl_set_str(L, "query", r->query);
     push_catalog(api, r->config->catalog);
     lua_setfield(L, -2, "catalog");
     lua_pushboolean(L, r->config->auth == TG_AUTH_NONE);
@@ -110,8 +104,8 @@ static void push_request(struct api *api, const struct tg_api_request *r)
     if (!r->key)
         return;
     lua_createtable(L, 0, 2);
-    set_str(L, "name", r->key->name);
-    set_str(L, "label", r->key->label);
+    tgl_set_str(L, "name", r->key->name);
+    tgl_set_str(L, "label", r->key->label);
     lua_setfield(L, -2, "key");
 }
 

@@ -162,24 +162,6 @@ static int l_count(lua_State *L)
     return 3;
 }
 
-static void set_str(lua_State *L, const char *name, struct tg_str s)
-{
-    tgl_push_str(L, s);
-    lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double n)
-{
-    tgl_push_number(L, n);
-    lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool is)
-{
-    lua_pushboolean(L, is);
-    lua_setfield(L, -2, name);
-}
-
 /* A list of the names of the bits that are set. */
 static void set_params(lua_State *L, const char *name, uint32_t bits)
 {
@@ -198,8 +180,8 @@ static void set_prices(lua_State *L, const struct tg_price *p)
 {
     struct tg_price_set now;
     tg_price_at(p, 0, (int64_t)(tg_clock_wall_ms() / 1000), &now);
-    set_number(L, "prompt_price", (double)now.femto[TG_PRICE_PROMPT] / 1e15);
-    set_number(L, "completion_price", (double)now.femto[TG_PRICE_COMPLETION] / 1e15);
+    tgl_set_number(L, "prompt_price", (double)now.femto[TG_PRICE_PROMPT] / 1e15);
+    tgl_set_number(L, "completion_price", (double)now.femto[TG_PRICE_COMPLETION] / 1e15);
 }
 
 static void push_tool_choices(lua_State *L, uint32_t bits)
@@ -207,26 +189,26 @@ static void push_tool_choices(lua_State *L, uint32_t bits)
     static const char *const NAMES[] = { "none", "auto", "required", "function" };
     lua_createtable(L, 0, 4);
     for (unsigned i = 0; i < 4; i++)
-        set_bool(L, NAMES[i], bits & 1u << i);
+        tgl_set_bool(L, NAMES[i], bits & 1u << i);
 }
 
 static void push_endpoint(lua_State *L, const struct tg_endpoint *e)
 {
     lua_createtable(L, 0, 18);
-    set_str(L, "tag", e->tag);
-    set_str(L, "name", e->name);
-    set_str(L, "provider", e->provider->slug);
-    set_str(L, "provider_name", e->provider->name);
-    set_str(L, "region", e->provider->region);
-    set_str(L, "raw", e->raw.raw);
-    set_number(L, "context_length", (double)e->context_length);
-    set_number(L, "max_prompt_tokens", (double)e->max_prompt_tokens);
-    set_number(L, "max_completion_tokens", (double)e->max_completion_tokens);
-    set_number(L, "status", e->status);
-    set_bool(L, "zdr", e->zdr);
-    set_bool(L, "denies_data_collection", e->denies_data_collection);
-    set_bool(L, "distillable", e->distillable);
-    set_bool(L, "implicit_caching", e->implicit_caching);
+    tgl_set_str(L, "tag", e->tag);
+    tgl_set_str(L, "name", e->name);
+    tgl_set_str(L, "provider", e->provider->slug);
+    tgl_set_str(L, "provider_name", e->provider->name);
+    tgl_set_str(L, "region", e->provider->region);
+    tgl_set_str(L, "raw", e->raw.raw);
+    tgl_set_number(L, "context_length", (double)e->context_length);
+    tgl_set_number(L, "max_prompt_tokens", (double)e->max_prompt_tokens);
+    tgl_set_number(L, "max_completion_tokens", (double)e->max_completion_tokens);
+    tgl_set_number(L, "status", e->status);
+    tgl_set_bool(L, "zdr", e->zdr);
+    tgl_set_bool(L, "denies_data_collection", e->denies_data_collection);
+    tgl_set_bool(L, "distillable", e->distillable);
+    tgl_set_bool(L, "implicit_caching", e->implicit_caching);
     set_params(L, "parameters", e->params);
     set_prices(L, &e->price);
     lua_pushstring(L, tg_quantization_name(e->quantization));
@@ -238,13 +220,13 @@ static void push_endpoint(lua_State *L, const struct tg_endpoint *e)
 static void push_model(lua_State *L, const struct tg_model *m)
 {
     lua_createtable(L, 0, 12);
-    set_str(L, "id", m->id);
-    set_str(L, "canonical_slug", m->canonical_slug.len ? m->canonical_slug : m->id);
-    set_str(L, "name", m->name);
-    set_str(L, "raw", m->raw.raw);
-    set_number(L, "created", (double)m->created_s);
-    set_number(L, "context_length", (double)m->context_length);
-    set_bool(L, "distillable", m->distillable);
+    tgl_set_str(L, "id", m->id);
+    tgl_set_str(L, "canonical_slug", m->canonical_slug.len ? m->canonical_slug : m->id);
+    tgl_set_str(L, "name", m->name);
+    tgl_set_str(L, "raw", m->raw.raw);
+    tgl_set_number(L, "created", (double)m->created_s);
+    tgl_set_number(L, "context_length", (double)m->context_length);
+    tgl_set_bool(L, "distillable", m->distillable);
     set_params(L, "parameters", m->params);
     set_prices(L, &m->price);
     lua_createtable(L, (int)m->endpoints_count, 0);
@@ -278,10 +260,10 @@ static uint32_t set_quantiles(lua_State *L, const char *name, struct tg_window *
     if (!q.samples)
         return 0;
     lua_createtable(L, 0, 4);
-    set_number(L, "p50", q.p50 * scale);
-    set_number(L, "p75", q.p75 * scale);
-    set_number(L, "p90", q.p90 * scale);
-    set_number(L, "p99", q.p99 * scale);
+    tgl_set_number(L, "p50", q.p50 * scale);
+    tgl_set_number(L, "p75", q.p75 * scale);
+    tgl_set_number(L, "p90", q.p90 * scale);
+    tgl_set_number(L, "p99", q.p99 * scale);
     lua_setfield(L, -2, name);
     return q.samples;
 }
@@ -290,14 +272,14 @@ static uint32_t set_quantiles(lua_State *L, const char *name, struct tg_window *
 static void set_share(lua_State *L, const char *name, double share)
 {
     if (share >= 0)
-        set_number(L, name, share);
+        tgl_set_number(L, name, share);
 }
 
 /* Attempts that ended so, since the figures began. */
 static uint64_t set_told(lua_State *L, const char *name, struct tg_live *l, enum tg_health_event e)
 {
     uint64_t n = atomic_load_explicit(&l->told[e], memory_order_relaxed);
-    set_number(L, name, (double)n);
+    tgl_set_number(L, name, (double)n);
     return n;
 }
 
@@ -313,11 +295,11 @@ static bool push_counts(lua_State *L, struct tg_live *l, uint64_t now_ms)
     told += set_told(L, "failures", l, TG_HEALTH_FAILURE);
     told += set_told(L, "rate_limited", l, TG_HEALTH_RATE_LIMITED);
     told += set_told(L, "neutral", l, TG_HEALTH_NEUTRAL);
-    set_number(L, "in_flight", in_flight);
+    tgl_set_number(L, "in_flight", in_flight);
     lua_pushstring(L, BREAKERS[tg_health_breaker(&l->health, now_ms)]);
     lua_setfield(L, -2, "breaker");
-    set_bool(L, "outage", tg_health_has_outage(&l->health, now_ms));
-    set_number(L, "hold_ms", (double)tg_health_hold_ms(&l->health, now_ms));
+    tgl_set_bool(L, "outage", tg_health_has_outage(&l->health, now_ms));
+    tgl_set_number(L, "hold_ms", (double)tg_health_hold_ms(&l->health, now_ms));
     return told || in_flight;
 }
 
@@ -326,7 +308,7 @@ static void push_live(lua_State *L, struct tg_live *l, uint64_t now_ms)
     lua_newtable(L);
     if (!l || !push_counts(L, l, now_ms))
         return;
-    set_number(L, "samples", set_quantiles(L, "latency_ms", &l->ttft, false, 1, now_ms));
+    tgl_set_number(L, "samples", set_quantiles(L, "latency_ms", &l->ttft, false, 1, now_ms));
     set_quantiles(L, "throughput", &l->throughput, true, 1e-3, now_ms);
     set_share(L, "uptime_5m", tg_health_uptime_5m(&l->health, now_ms));
     set_share(L, "uptime_30m", tg_health_uptime_30m(&l->health, now_ms));
@@ -362,11 +344,11 @@ static int l_provider(lua_State *L)
     luaL_argcheck(L, i >= 1 && (size_t)i <= c->providers_count, 2, "no such provider");
     const struct tg_provider *p = &c->providers[i - 1];
     lua_createtable(L, 0, 6);
-    set_str(L, "slug", p->slug);
-    set_str(L, "name", p->name);
-    set_str(L, "base_url", p->base_url);
-    set_str(L, "region", p->region);
-    set_str(L, "about", p->about);
+    tgl_set_str(L, "slug", p->slug);
+    tgl_set_str(L, "name", p->name);
+    tgl_set_str(L, "base_url", p->base_url);
+    tgl_set_str(L, "region", p->region);
+    tgl_set_str(L, "about", p->about);
     return 1;
 }
 

@@ -131,23 +131,17 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void set_number(lua_State *L, const char *name, double n)
-{
-    tgl_push_number(L, n);
-    lua_setfield(L, -2, name);
-}
-
 static void push_results(lua_State *L, struct bench *b, uint64_t first_ns)
 {
     lua_createtable(L, 0, KINDS + 4);
     for (int kind = 0; kind < KINDS; kind++) {
         qsort(b->ns[kind], b->batches, sizeof **b->ns, by_value);
-        set_number(L, NAMES[kind], b->ns[kind][b->batches / 2]);
+        tgl_set_number(L, NAMES[kind], b->ns[kind][b->batches / 2]);
     }
-    set_number(L, "first", (double)first_ns);
-    set_number(L, "candidates", (double)b->plan.count);
-    set_number(L, "kept", (double)b->plan.kept);
-    set_number(L, "decisions", (double)(b->batches * BATCH));
+    tgl_set_number(L, "first", (double)first_ns);
+    tgl_set_number(L, "candidates", (double)b->plan.count);
+    tgl_set_number(L, "kept", (double)b->plan.kept);
+    tgl_set_number(L, "decisions", (double)(b->batches * BATCH));
 }
 
 static int fail(lua_State *L, tg_err err, const struct bench *b)

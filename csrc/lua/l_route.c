@@ -27,18 +27,12 @@ static int l_finish(lua_State *L)
     return 0;
 }
 
-static void set_str(lua_State *L, const char *name, struct tg_str s)
-{
-    tgl_push_str(L, s);
-    lua_setfield(L, -2, name);
-}
-
 static void push_candidate(lua_State *L, const struct tg_candidate *c)
 {
     lua_createtable(L, 0, 10);
-    set_str(L, "endpoint", c->endpoint->tag);
-    set_str(L, "provider", c->endpoint->provider->slug);
-    set_str(L, "model", c->endpoint->model->id);
+    tgl_set_str(L, "endpoint", c->endpoint->tag);
+    tgl_set_str(L, "provider", c->endpoint->provider->slug);
+    tgl_set_str(L, "model", c->endpoint->model->id);
 }
 
 static int l_list(lua_State *L)
@@ -48,10 +42,10 @@ static int l_list(lua_State *L)
     for (size_t i = 0; i < d->plan.kept; i++) {
         const struct tg_candidate *c = &d->plan.all[i];
         push_candidate(L, c);
-        set_str(L, "name", c->endpoint->provider->name);
-        set_str(L, "upstream_model", c->endpoint->upstream_model);
-        set_str(L, "url", c->endpoint->provider->base_url);
-        set_str(L, "place", tg_str_of(tg_place_name(c->place)));
+        tgl_set_str(L, "name", c->endpoint->provider->name);
+        tgl_set_str(L, "upstream_model", c->endpoint->upstream_model);
+        tgl_set_str(L, "url", c->endpoint->provider->base_url);
+        tgl_set_str(L, "place", tg_str_of(tg_place_name(c->place)));
         tgl_push_number(L, c->score);
         lua_setfield(L, -2, "score");
         lua_rawseti(L, -2, (int)i + 1);
@@ -67,11 +61,11 @@ static int l_dropped(lua_State *L)
     for (size_t i = d->plan.kept; i < d->plan.count; i++) {
         const struct tg_candidate *c = &d->plan.all[i];
         push_candidate(L, c);
-        set_str(L, "reason", tg_str_of(tg_drop_name(c->drop)));
-        set_str(L, "why", tg_str_of(tg_drop_sentence(c->drop)));
+        tgl_set_str(L, "reason", tg_str_of(tg_drop_name(c->drop)));
+        tgl_set_str(L, "why", tg_str_of(tg_drop_sentence(c->drop)));
         tg_buf_reset(b);
         tg_explain_drop(b, &d->plan, c);
-        set_str(L, "detail", tg_buf_view(b));
+        tgl_set_str(L, "detail", tg_buf_view(b));
         lua_rawseti(L, -2, (int)(i - d->plan.kept) + 1);
     }
     return 1;

@@ -8,24 +8,6 @@
 #include "lua/policy_parts.h"
 #include "lua/sandbox_parts.h"
 
-static void set_str(lua_State *L, const char *name, struct tg_str s)
-{
-    tgl_push_str(L, s);
-    lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double n)
-{
-    tgl_push_number(L, n);
-    lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool is)
-{
-    lua_pushboolean(L, is);
-    lua_setfield(L, -2, name);
-}
-
 /* ---- endpoints ---- */
 
 static const char *const BREAKERS[] = {
@@ -42,7 +24,7 @@ static void push_supports(lua_State *L, struct tgp_box *box, uint32_t params)
         lua_pop(L, 1);
         lua_createtable(L, 0, TG_PARAMS);
         for (int i = 0; i < TG_PARAMS; i++)
-            set_bool(L, tg_param_name(i), params & 1u << i);
+            tgl_set_bool(L, tg_param_name(i), params & 1u << i);
         tg_sandbox_freeze(L, -1);
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, (int)params);
@@ -54,7 +36,7 @@ static void new_table(lua_State *L, const char *const *names)
 {
     lua_createtable(L, 0, 6);
     for (; *names; names++)
-        set_number(L, *names, 0);
+        tgl_set_number(L, *names, 0);
 }
 
 /* Push the table of what an endpoint is; figures are zero so far. */
@@ -66,20 +48,20 @@ static void push_fields(lua_State *L, struct tgp_box *box, const struct tg_endpo
     static const char *const TOOLS[] = { "samples", "valid", NULL };
 
     lua_createtable(L, 0, 24);
-    set_str(L, "id", e->tag);
-    set_str(L, "provider", e->provider->slug);
-    set_str(L, "model", e->model->id);
-    set_str(L, "quantization", tg_str_of(tg_quantization_name(e->quantization)));
-    set_number(L, "context_length", (double)e->context_length);
-    set_number(L, "max_completion_tokens", (double)e->max_completion_tokens);
-    set_str(L, "data_collection", e->denies_data_collection ? TG_STR("deny") : TG_STR("allow"));
-    set_bool(L, "zdr", e->zdr);
+    tgl_set_str(L, "id", e->tag);
+    tgl_set_str(L, "provider", e->provider->slug);
+    tgl_set_str(L, "model", e->model->id);
+    tgl_set_str(L, "quantization", tg_str_of(tg_quantization_name(e->quantization)));
+    tgl_set_number(L, "context_length", (double)e->context_length);
+    tgl_set_number(L, "max_completion_tokens", (double)e->max_completion_tokens);
+    tgl_set_str(L, "data_collection", e->denies_data_collection ? TG_STR("deny") : TG_STR("allow"));
+    tgl_set_bool(L, "zdr", e->zdr);
     if (e->provider->region.len)
-        set_str(L, "region", e->provider->region);
-    set_number(L, "samples", 0);
-    set_number(L, "uptime_5m", 1);
-    set_number(L, "in_flight", 0);
-    set_str(L, "breaker", TG_STR("closed"));
+        tgl_set_str(L, "region", e->provider->region);
+    tgl_set_number(L, "samples", 0);
+    tgl_set_number(L, "uptime_5m", 1);
+    tgl_set_number(L, "in_flight", 0);
+    tgl_set_str(L, "breaker", TG_STR("closed"));
     push_supports(L, box, e->params);
     lua_setfield(L, -2, "supports");
     new_table(L, PRICES);
@@ -114,13 +96,14 @@ static void write_price(lua_State *L, const struct tgp_row *row, const struct tg
     uint32_t read = p->has & 1u << TG_PRICE_CACHE_READ, write = p->has & 1u << TG_PRICE_CACHE_WRITE;
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, row->price);
-    set_number(L, "prompt", dollars(p, TG_PRICE_PROMPT, MILLION));
-    set_number(L, "completion", dollars(p, TG_PRICE_COMPLETION, MILLION));
-    set_number(L, "cache_read", dollars(p, read ? TG_PRICE_CACHE_READ : TG_PRICE_PROMPT, MILLION));
-    set_number(L, "cache_write", dollars(p, write ? TG_PRICE_CACHE_WRITE : TG_PRICE_PROMPT,
-                                         MILLION));
-    set_number(L, "request", dollars(p, TG_PRICE_REQUEST, 1));
-    set_number(L, "image", dollars(p, TG_PRICE_IMAGE, 1));
+    tgl_set_number(L, "prompt", dollars(p, TG_PRICE_PROMPT, MILLION));
+    tgl_set_number(L, "completion", dollars(p, TG_PRICE_COMPLETION, MILLION));
+    tgl_set_number(L, "cache_read", dollars(p, read ? TG_PRICE_CACHE_READ : TG_PRICE_PROMPT,
+                                            MILLION));
+    tgl_set_number(L, "cache_write", dollars(p, write ? TG_PRICE_CACHE_WRITE : TG_PRICE_PROMPT,
+                                             MILLION));
+    tgl_set_number(L, "request", dollars(p, TG_PRICE_REQUEST, 1));
+    tgl_set_number(L, "image", dollars(p, TG_PRICE_IMAGE, 1));
     lua_pop(L, 1);
 }
 
@@ -183,10 +166,10 @@ static uint32_t write_quantiles(lua_State *L, int ref, const struct tg_endpoint 
     if (!samples)
         median_of_model(e->model, of_throughput, now_ms, &q);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ref);              /* both are kept in thousandths */
-    set_number(L, "p50", q.p50 / 1000);
-    set_number(L, "p75", q.p75 / 1000);
-    set_number(L, "p90", q.p90 / 1000);
-    set_number(L, "p99", q.p99 / 1000);
+    tgl_set_number(L, "p50", q.p50 / 1000);
+    tgl_set_number(L, "p75", q.p75 / 1000);
+    tgl_set_number(L, "p90", q.p90 / 1000);
+    tgl_set_number(L, "p99", q.p99 / 1000);
     lua_pop(L, 1);
     return samples;
 }
@@ -199,10 +182,11 @@ static void write_tools(lua_State *L, const struct tgp_row *row, struct tg_live 
         answers = atomic_load_explicit(&l->tool_answers, memory_order_relaxed);
         bad = atomic_load_explicit(&l->tool_bad, memory_order_relaxed);
     }
+    if (bad > answers)
+        bad = answers;
     lua_rawgeti(L, LUA_REGISTRYINDEX, row->tool_calls);
-    set_number(L, "samples", (double)answers);
-    set_number(L, "valid", answers ? 1 - (double)(bad < answers ? bad : answers) / (double)answers
-                                   : 1);
+    tgl_set_number(L, "samples", (double)answers);
+    tgl_set_number(L, "valid", answers ? 1 - (double)bad / (double)answers : 1);
     lua_pop(L, 1);
 }
 
@@ -215,8 +199,8 @@ static void write_figures(lua_State *L, struct tgp_row *row, const struct tg_end
     write_quantiles(L, row->throughput, e, true, now_ms);
     write_tools(L, row, e->live);
     lua_rawgeti(L, LUA_REGISTRYINDEX, row->fields);
-    set_number(L, "samples", samples);
-    set_number(L, "uptime_5m", uptime < 0 ? 1 : uptime);
+    tgl_set_number(L, "samples", samples);
+    tgl_set_number(L, "uptime_5m", uptime < 0 ? 1 : uptime);
     lua_pop(L, 1);
     row->figures_ms = now_ms;
 }
@@ -230,8 +214,8 @@ static void write_state(lua_State *L, struct tgp_row *row, struct tg_live *l, ui
     if (in_flight == row->in_flight && breaker == row->breaker)
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, row->fields);
-    set_number(L, "in_flight", in_flight);
-    set_str(L, "breaker", tg_str_of(BREAKERS[breaker]));
+    tgl_set_number(L, "in_flight", in_flight);
+    tgl_set_str(L, "breaker", tg_str_of(BREAKERS[breaker]));
     lua_pop(L, 1);
     row->in_flight = in_flight;
     row->breaker = breaker;
@@ -449,7 +433,7 @@ void tgp_make_request(lua_State *L, struct tgp_box *box)
     lua_pushlightuserdata(L, box);
     lua_createtable(L, 0, FIELDS);
     for (int i = 0; i < FIELDS; i++)
-        set_number(L, FIELD_NAMES[i], i);
+        tgl_set_number(L, FIELD_NAMES[i], i);
     lua_pushcclosure(L, l_field, 2);
     lua_setfield(L, -2, "__index");
     lua_pushlightuserdata(L, box);
@@ -484,16 +468,16 @@ void tgp_begin_request(lua_State *L, struct tgp_box *box)
 static void set_seconds(lua_State *L, const char *name, int64_t ms)
 {
     if (ms >= 0)
-        set_number(L, name, (double)ms / 1000);
+        tgl_set_number(L, name, (double)ms / 1000);
 }
 
 void tgp_push_attempt(lua_State *L, const struct tg_policy_attempt *a)
 {
     lua_createtable(L, 0, 5);
-    set_number(L, "number", a->number);
-    set_str(L, "provider", a->endpoint->provider->slug);
-    set_str(L, "endpoint", a->endpoint->tag);
-    set_str(L, "model", a->endpoint->model->id);
+    tgl_set_number(L, "number", a->number);
+    tgl_set_str(L, "provider", a->endpoint->provider->slug);
+    tgl_set_str(L, "endpoint", a->endpoint->tag);
+    tgl_set_str(L, "model", a->endpoint->model->id);
     set_seconds(L, "elapsed", a->elapsed_ms);
     tg_sandbox_freeze(L, -1);
 }
@@ -501,9 +485,9 @@ void tgp_push_attempt(lua_State *L, const struct tg_policy_attempt *a)
 void tgp_push_error(lua_State *L, const struct tg_policy_error *e)
 {
     lua_createtable(L, 0, 4);
-    set_number(L, "status", e->status);
-    set_str(L, "type", tg_str_of(e->type));
-    set_str(L, "message", e->message);
+    tgl_set_number(L, "status", e->status);
+    tgl_set_str(L, "type", tg_str_of(e->type));
+    tgl_set_str(L, "message", e->message);
     set_seconds(L, "retry_after", e->retry_after_ms);
     tg_sandbox_freeze(L, -1);
 }
@@ -511,13 +495,13 @@ void tgp_push_error(lua_State *L, const struct tg_policy_error *e)
 void tgp_push_response(lua_State *L, const struct tg_policy_response *r)
 {
     lua_createtable(L, 0, 8);
-    set_number(L, "status", r->status);
-    set_bool(L, "stream", r->stream);
+    tgl_set_number(L, "status", r->status);
+    tgl_set_bool(L, "stream", r->stream);
     set_seconds(L, "ttft", r->ttft_ms);
     set_seconds(L, "duration", r->total_ms);
-    set_number(L, "tokens", r->completion_tokens > 0 ? (double)r->completion_tokens : 0);
-    set_number(L, "prompt_tokens", r->prompt_tokens > 0 ? (double)r->prompt_tokens : 0);
-    set_number(L, "cached_tokens", r->cached_tokens > 0 ? (double)r->cached_tokens : 0);
-    set_number(L, "cost", (double)r->cost_nano / 1e9);
+    tgl_set_number(L, "tokens", r->completion_tokens > 0 ? (double)r->completion_tokens : 0);
+    tgl_set_number(L, "prompt_tokens", r->prompt_tokens > 0 ? (double)r->prompt_tokens : 0);
+    tgl_set_number(L, "cached_tokens", r->cached_tokens > 0 ? (double)r->cached_tokens : 0);
+    tgl_set_number(L, "cost", (double)r->cost_nano / 1e9);
     tg_sandbox_freeze(L, -1);
 }

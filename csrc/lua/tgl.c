@@ -177,6 +177,24 @@ void tgl_push_str(lua_State *L, struct tg_str s)
     lua_pushlstring(L, s.len ? s.at : "", s.len);
 }
 
+void tgl_set_str(lua_State *L, const char *name, struct tg_str s)
+{
+    tgl_push_str(L, s);
+    lua_setfield(L, -2, name);
+}
+
+void tgl_set_number(lua_State *L, const char *name, double n)
+{
+    tgl_push_number(L, n);
+    lua_setfield(L, -2, name);
+}
+
+void tgl_set_bool(lua_State *L, const char *name, bool is)
+{
+    lua_pushboolean(L, is);
+    lua_setfield(L, -2, name);
+}
+
 struct tg_str tgl_check_str(lua_State *L, int arg)
 {
     struct tg_str s;

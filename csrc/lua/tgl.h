@@ -69,6 +69,11 @@ void tgl_push_buf(lua_State *L, const struct tg_buf *b);
 
 void tgl_push_str(lua_State *L, struct tg_str s);
 
+/* Set a field of the table on top. */
+void tgl_set_str(lua_State *L, const char *name, struct tg_str s);
+void tgl_set_number(lua_State *L, const char *name, double n);
+void tgl_set_bool(lua_State *L, const char *name, bool is);
+
 /* A string argument as a view; holds while the argument is on the stack. */
 struct tg_str tgl_check_str(lua_State *L, int arg);
 

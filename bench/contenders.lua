@@ -33,24 +33,32 @@ http {
     listen 127.0.0.1:$LISTEN backlog=4096;
     location / {
 %s
-      proxy_pass http://providers;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_buffering off;
-      proxy_read_timeout 600s;
     }
   }
 }
 ]]
 
-local NGINX_PLAIN = { "", [[
-  upstream providers { server 127.0.0.1:$UPSTREAM; keepalive 1024; keepalive_requests 100000000; }]], "" }
+--- What a location says that passes all on to the servers named `providers`.
+contenders.PASS = [[
+      proxy_pass http://providers;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+      proxy_read_timeout 600s;]]
+
+--- Loads the Lua module, as Debian installs it.
+contenders.LUA_MODULES = [[
+load_module /usr/lib/nginx/modules/ndk_http_module.so;
+load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]]
+
+--- nginx that passes all on to one server, an address that may name $UPSTREAM or $DIR.
+function contenders.passing(server)
+  return { "", ("  upstream providers { server %s; keepalive 1024; keepalive_requests 100000000; }"):format(server), contenders.PASS }
+end
 
 -- The least that a router in nginx does: read the body, decode it, look up the
 -- model, pick one of its providers.
-local NGINX_LUA = { [[
-load_module /usr/lib/nginx/modules/ndk_http_module.so;
-load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]], [[
+local NGINX_LUA = { contenders.LUA_MODULES, [[
   lua_package_cpath "/usr/lib/x86_64-linux-gnu/lua/5.1/?.so;/usr/lib/aarch64-linux-gnu/lua/5.1/?.so;;";
   init_by_lua_block {
     cjson = require "cjson"
@@ -71,15 +79,18 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]], [[
         local providers = ok and models[body.model]
         if not providers then return ngx.exit(400) end
         ngx.ctx.provider = providers[math.random(#providers)]
-      }]] }
+      }
+]] .. contenders.PASS }
 
 local function nginx_config(parts, place)
   local text = NGINX:format(parts[1], parts[2], parts[3])
-  text = text:gsub("%$(%u+)", { DIR = place.dir, LISTEN = place.port, UPSTREAM = place.upstream })
+  text = text:gsub("%$(%u+)", { DIR = place.dir, LISTEN = place.port, UPSTREAM = place.upstream,
+                                ROOT = place.root, BUILD = place.build, GATE = place.gate })
   return (place.is_root and "user root;\n" or "") .. text
 end
 
-local function nginx(parts)
+--- What prepares nginx at a place: parts are its modules, what is said for http, and its location's.
+function contenders.nginx(parts)
   return function(place)
     os.execute("mkdir -p " .. place.dir)
     process.write(place.dir .. "/nginx.conf", nginx_config(parts, place))
@@ -149,8 +160,8 @@ local function no_headers() return {} end
 local function last_key() return { ("Authorization: Bearer sk-tg-v1-%064d"):format(KEYS) } end
 
 contenders.all = {
-  { id = "nginx",    name = "nginx",         prepare = nginx(NGINX_PLAIN), headers = no_headers },
-  { id = "lua",      name = "nginx + Lua",   prepare = nginx(NGINX_LUA),   headers = no_headers },
+  { id = "nginx",    name = "nginx",         prepare = contenders.nginx(contenders.passing "127.0.0.1:$UPSTREAM"), headers = no_headers },
+  { id = "lua",      name = "nginx + Lua",   prepare = contenders.nginx(NGINX_LUA), headers = no_headers },
   { id = "portkey",  name = "Portkey",       prepare = portkey,            headers = portkey_headers },
   { id = "tidegate", name = "tidegate",      prepare = tidegate "none",    headers = no_headers },
   { id = "keys",     name = "tidegate, keys", prepare = tidegate "keys",   headers = last_key },

@@ -6,10 +6,11 @@
 -- (bench/embed_curl.c), in turns against bench/upstream.c. CPU is the whole process's, by
 -- getrusage(): the engine's thread counts. LUA_PATH and LUA_CPATH say which module; else build/lua.
 
-package.path = "lua/?.lua;lua/?/init.lua;bench/?.lua;" .. package.path
+package.path = "lua/?.lua;lua/?/init.lua;./?.lua;" .. package.path
 package.cpath = os.getenv "LUA_CPATH" and package.cpath or "build/lua/?.so;" .. package.cpath
 
-local ffi = require "ffi"
+local ffi    = require "ffi"
+local median = require("bench.figures").median
 
 ffi.cdef [[
 struct embed_timeval { long s, us; };
@@ -120,11 +121,6 @@ local function output(command)
   local text = pipe:read "*a"
   pipe:close()
   return text
-end
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
 end
 
 local function main(rounds, count)

@@ -6,6 +6,8 @@
 
 local process    = require "bench.process"
 local contenders = require "bench.contenders"
+local bodies     = require "bench.bodies"
+local figures    = require "bench.figures"
 
 local policies = {}
 
@@ -38,7 +40,7 @@ end
 local function bench(run, path, endpoints)
   local text = process.output(("taskset -c %d %s/tidegate policy bench %s --json --endpoints %d")
     :format(run.proxy_cpu, run.build, path, endpoints))
-  local result = run.numbers(text)
+  local result = figures.read(text)
   if not result.decisions then error("no result from tidegate policy bench " .. path .. ": " .. text, 0) end
   return result
 end
@@ -139,7 +141,7 @@ local function beside(run, c, burn)
   local result = run.load(c, ("--body %s --connections %d --rate %d --warm 0.4 --seconds %s")
     :format(run.body_file "none", CONNECTIONS, RATE, seconds))
   process.wait("the load beside", 20, function() return process.read(out):find "}" end)
-  local others = run.numbers(process.read(out))
+  local others = figures.read(process.read(out))
   if others.errors > 0 then
     run.note(("beside %s: of %d requests %d failed"):format(burn.id, others.requests, others.errors))
   end
@@ -155,7 +157,7 @@ local function requests_of_others(results, run)
   results.policy_burns = {}
   for _, burn in ipairs(policies.BURNS) do
     results.policy_burns[burn.id] = {}
-    process.write(run.body_file(burn.id), run.body(130, burn.hook and ('"policy":"%s",'):format(burn.id)))
+    process.write(run.body_file(burn.id), bodies.chat(130, burn.hook and ('"policy":"%s",'):format(burn.id)))
   end
   for rep = 1, run.effort.policy_reps do
     for i = 1, #policies.BURNS do

@@ -2,6 +2,7 @@
 --
 -- Everything is printed and kept in build/bench.txt.
 
+local figures  = require "bench.figures"
 local policies = require "bench.policies"
 local process  = require "bench.process"
 
@@ -53,14 +54,7 @@ end
 
 -- ---- numbers ----
 
-local function median(list)
-  local sorted = {}
-  for _, value in ipairs(list) do sorted[#sorted + 1] = value end
-  if #sorted == 0 then return nil end
-  table.sort(sorted)
-  local mid = math.floor((#sorted + 1) / 2)
-  return #sorted % 2 == 1 and sorted[mid] or (sorted[mid] + sorted[mid + 1]) / 2
-end
+local median = figures.median
 
 -- The median over repetitions of what `of` makes of a run.
 local function over(runs, of)

@@ -10,11 +10,14 @@
 package.path = "./?.lua;" .. package.path
 
 local process    = require "bench.process"
+local bodies     = require "bench.bodies"
+local figures    = require "bench.figures"
 local contenders = require "bench.contenders"
 
-local BUILD = os.getenv "BUILD" or "build"
 local ROOT = process.output "pwd"
-local WORK = (BUILD:sub(1, 1) == "/" and BUILD or ROOT .. "/" .. BUILD) .. "/bench-resty"
+local BUILD = os.getenv "BUILD" or "build"
+if BUILD:sub(1, 1) ~= "/" then BUILD = ROOT .. "/" .. BUILD end
+local WORK = BUILD .. "/bench-resty"
 local PROXY_CPU, LOAD_CPU = 0, 1
 local PORT = 21000 + tonumber(process.output "echo $PPID") % 500 * 20
 
@@ -24,27 +27,15 @@ local ROUNDS, SECONDS = QUICK and 1 or 5, QUICK and 1 or 3
 os.execute("mkdir -p " .. WORK)
 process.directory = WORK
 
--- ---- bodies ----
-
-local function body(words, more)
-  local text = {}
-  for i = 1, words do text[i] = i % 9 == 0 and [[said \"so\",\n]] or "words" end
-  return ([[{"model":"bench/model",%s"messages":[{"role":"system","content":"You are a \"helpful\" assistant.\n"},]]
-    .. [[{"role":"user","content":"%s"}],"temperature":0.7,"top_p":0.9}]]):format(more or "", table.concat(text, " "))
-end
-
-local function stream(events, pause_ms)
-  return body(120, ('"stream":true,"max_tokens":%d,"metadata":{"pause_ms":"%d","event_bytes":"250"},')
-    :format(events, pause_ms))
-end
+-- ---- loads ----
 
 local LOADS = {
-  { id = "small",  title = "1 KB body, 64 connections",        body = body(130),       args = "--connections 64" },
-  { id = "one",    title = "1 KB body, 1 connection",          body = body(130),       args = "--connections 1" },
-  { id = "large",  title = "20 KB body, 64 connections",       body = body(3050),      args = "--connections 64" },
-  { id = "stream", title = "64 streams, an event each 5 ms",   body = stream(200, 5),  args = "--connections 64 --stream 200",
+  { id = "small",  title = "1 KB body, 64 connections",        body = bodies.chat(130),       args = "--connections 64" },
+  { id = "one",    title = "1 KB body, 1 connection",          body = bodies.chat(130),       args = "--connections 1" },
+  { id = "large",  title = "20 KB body, 64 connections",       body = bodies.chat(3050),      args = "--connections 64" },
+  { id = "stream", title = "64 streams, an event each 5 ms",   body = bodies.stream(200, 5),  args = "--connections 64 --stream 200",
     is_stream = true },
-  { id = "many",   title = "1,000 streams, an event each 100 ms", body = stream(50, 100), is_stream = true,
+  { id = "many",   title = "1,000 streams, an event each 100 ms", body = bodies.stream(50, 100), is_stream = true,
     args = "--connections 1000 --stream 50 --ramp 1", seconds = QUICK and 6 or 12, warm = 2, rounds = 1 },
 }
 
@@ -55,42 +46,7 @@ for _, load in ipairs(LOADS) do process.write(body_file(load), load.body) end
 
 -- ---- the proxies ----
 
-local NGINX = [[
-%s
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid $DIR/nginx.pid;
-error_log $DIR/error.log warn;
-daemon off;
-events { worker_connections 19000; multi_accept on; }
-http {
-  client_body_temp_path $DIR/body; proxy_temp_path $DIR/proxy; fastcgi_temp_path $DIR/fastcgi;
-  uwsgi_temp_path $DIR/uwsgi; scgi_temp_path $DIR/scgi;
-  access_log $DIR/requests.log combined buffer=64k flush=1s;
-  keepalive_requests 100000000; keepalive_timeout 600s;
-  client_body_buffer_size 64k; client_max_body_size 32m;
-  tcp_nodelay on;
-%s
-  server {
-    listen 127.0.0.1:$LISTEN backlog=4096;
-    location / {
-%s
-    }
-  }
-}
-]]
-
-local PASS = [[
-      proxy_pass http://providers; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_buffering off; proxy_read_timeout 600s;]]
-
-local BARE = { "", "  upstream providers { server 127.0.0.1:$UPSTREAM; keepalive 1024; keepalive_requests 100000000; }", PASS }
-
-local BEFORE_SERVE = { "", "  upstream providers { server unix:$DIR/tidegate.sock; keepalive 1024; keepalive_requests 100000000; }", PASS }
-
-local WITH_LUA = { [[
-load_module /usr/lib/nginx/modules/ndk_http_module.so;
-load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]], [[
+local WITH_LUA = { contenders.LUA_MODULES, [[
   lua_package_path "$ROOT/lua/?.lua;$ROOT/lua/?/init.lua;;";
   lua_package_cpath "$BUILD/lua/?.so;;";
   lua_check_client_abort on;
@@ -101,27 +57,18 @@ load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]], [[
 local WITH_BALANCER = { WITH_LUA[1], WITH_LUA[2] .. [[
 
   upstream providers { server 0.0.0.1; balancer_by_lua_block { require("tidegate.resty").balancer() }
-    keepalive 1024; keepalive_requests 100000000; }]], PASS }
+    keepalive 1024; keepalive_requests 100000000; }]], contenders.PASS }
 
 -- The configuration that script/bench has for tidegate.
 local tidegate = contenders.configured("tidegate", "tidegate", "")
 local gate = { dir = WORK .. "/gate", port = PORT + 9, upstream = PORT, build = BUILD }
 tidegate.prepare(gate)
 
-local function nginx(parts, dir, port)
-  local text = NGINX:format(parts[1], parts[2], parts[3]):gsub("%$(%u+)", {
-    DIR = dir, LISTEN = port, UPSTREAM = PORT, ROOT = ROOT, GATE = gate.dir,
-    BUILD = BUILD:sub(1, 1) == "/" and BUILD or ROOT .. "/" .. BUILD })
-  os.execute("mkdir -p " .. dir)
-  process.write(dir .. "/nginx.conf", (process.output "id -u" == "0" and "user root;\n" or "") .. text)
-  return ("nginx -p %s -c %s/nginx.conf"):format(dir, dir)
-end
-
 local PROXIES = {
-  { id = "bare",  name = "proxy_pass", parts = BARE },
+  { id = "bare",  name = "proxy_pass", parts = contenders.passing "127.0.0.1:$UPSTREAM" },
   { id = "resty", name = "proxy()", parts = WITH_LUA },
   { id = "native", name = "balancer()", parts = WITH_BALANCER },
-  { id = "serve", name = "proxy_pass to serve", parts = BEFORE_SERVE, has_serve = true },
+  { id = "serve", name = "proxy_pass to serve", parts = contenders.passing "unix:$DIR/tidegate.sock", has_serve = true },
 }
 
 local function answers(port)
@@ -132,7 +79,8 @@ end
 local function start(p, number)
   local dir, port = WORK .. "/" .. p.id, PORT + number
   p.port = port
-  local command = nginx(p.parts, dir, port)
+  local command = contenders.nginx(p.parts) { dir = dir, port = port, upstream = PORT, root = ROOT, build = BUILD,
+    gate = gate.dir, is_root = process.output "id -u" == "0" }
   local pids = {}
   if p.has_serve then
     pids[1] = process.start(PROXY_CPU, ("%s/tidegate serve %s/tidegate.lua --listen unix:%s/tidegate.sock")
@@ -152,31 +100,20 @@ end
 
 -- ---- measuring ----
 
-local function numbers(text)
-  local out = {}
-  for name, value in text:gmatch '"([%w_]+)":(-?[%d.]+)' do out[name] = tonumber(value) end
-  return out
-end
-
 local function measure(p, load)
   local warm = load.warm or 0.4
   local line = ("taskset -c %d %s/load %d /v1/chat/completions --watch %s --body %s --seconds %g --warm %g %s"):format(
     LOAD_CPU, WORK, p.port, p.watch, body_file(load), load.seconds or SECONDS, warm, load.args)
-  local r = numbers(process.output(line))
+  local r = figures.read(process.output(line))
   assert(r.requests, "no result: " .. line)
   r.per = r.cpu_us / (load.is_stream and r.events or r.requests)
   return r
 end
 
-local function median(values)
-  table.sort(values)
-  return values[math.ceil(#values / 2)]
-end
-
 local function of(results, name)
   local values = {}
   for i, r in ipairs(results) do values[i] = r[name] or 0 end
-  return median(values)
+  return figures.median(values)
 end
 
 local function show(load, results)

@@ -9,6 +9,8 @@ package.path = "./?.lua;" .. package.path
 
 local process    = require "bench.process"
 local contenders = require "bench.contenders"
+local bodies     = require "bench.bodies"
+local figures    = require "bench.figures"
 local policies   = require "bench.policies"
 local report     = require "bench.report"
 
@@ -61,26 +63,13 @@ local effort = options.effort
 
 -- ---- bodies ----
 
--- Chat bodies with what real ones have: escapes, several messages.
-local function body(words, more)
-  local text = {}
-  for i = 1, words do text[i] = i % 9 == 0 and [[said \"so\",\n]] or "words" end
-  return ([[{"model":"bench/model",%s"messages":[{"role":"system","content":"You are a \"helpful\" assistant.\n"},]]
-    .. [[{"role":"user","content":"%s"}],"temperature":0.7,"top_p":0.9}]]):format(more or "", table.concat(text, " "))
-end
-
-local function stream_body(events, pause_ms)
-  return body(120, ('"stream":true,"max_tokens":%d,"metadata":{"pause_ms":"%d","event_bytes":"250"},')
-    :format(events, pause_ms))
-end
-
 local BODIES = {
-  ["1 KB"]  = body(130), ["20 KB"] = body(3050),
-  paced     = stream_body(200, 5),
-  many      = stream_body(200, 20),
-  short     = stream_body(20, 5),
-  idle      = stream_body(200, 20000),
-  unread    = stream_body(200000, 0),      -- 50 MB
+  ["1 KB"]  = bodies.chat(130), ["20 KB"] = bodies.chat(3050),
+  paced     = bodies.stream(200, 5),
+  many      = bodies.stream(200, 20),
+  short     = bodies.stream(20, 5),
+  idle      = bodies.stream(200, 20000),
+  unread    = bodies.stream(200000, 0),      -- 50 MB
 }
 
 local function body_file(name)
@@ -113,16 +102,9 @@ local function load_command(c, args)
   return table.concat(line, " ")
 end
 
--- What a program of ours prints: one object of numbers.
-local function numbers(text)
-  local out = {}
-  for name, value in text:gmatch '"([%w_]+)":(-?[%d.]+)' do out[name] = tonumber(value) end
-  return out
-end
-
 local function run_load(c, args)
   local text = process.output(("taskset -c %d %s"):format(LOAD_CPU, load_command(c, args)))
-  local result = numbers(text)
+  local result = figures.read(text)
   if not result.requests then error(("no result from load for %s (%s): %s"):format(c.name, args, text), 0) end
   if result.errors > 0 then
     report.note(("%s: of %d requests %d were refused, %d cut, %d lost (%s)"):format(c.name, result.requests,
@@ -335,14 +317,14 @@ local function start_part(results)
       report.progress("start", c.name, rep)
       local text = process.output(("taskset -c %d %s/start %d %s %s%s %s"):format(PROXY_CPU, WORK, c.place.port,
         PATH, body_file "1 KB", header_options(c), c.prepare(c.place)))
-      results.start[c.id][rep] = { ready_ms = numbers(text).ready_ms }
+      results.start[c.id][rep] = { ready_ms = figures.read(text).ready_ms }
     end
   end
 end
 
 local function decide_part(results)
   report.progress("decisions", "tidegate", 1)
-  results.decide = numbers(process.output(("taskset -c %d %s/decide"):format(PROXY_CPU, WORK)))
+  results.decide = figures.read(process.output(("taskset -c %d %s/decide"):format(PROXY_CPU, WORK)))
 end
 
 -- ---- policies ----
@@ -350,7 +332,7 @@ end
 local function policies_part(results)
   policies.measure(results, {
     here = process.output "pwd", work = WORK, build = BUILD, proxy_cpu = PROXY_CPU, load_cpu = LOAD_CPU,
-    effort = effort, body = body, body_file = body_file, numbers = numbers, load_command = load_command,
+    effort = effort, body_file = body_file, load_command = load_command,
     load = run_load, alternate = alternate, start = start, stop = stop, note = report.note,
     progress = report.progress,
     upstream_pid = upstream.pid, place = function(c, number) return give_place(c, #contenders.all + 6 + number) end,

@@ -795,24 +795,11 @@ describe("SIGHUP", function()
       on_response = function(response) tidegate.kv.incr("cost", response.cost) end }]]
     scene.run({ a = function(conn, request, n) return (n % 3 == 0 and status(503) or good)(conn, request) end, b = good },
       under(ALL, { config = { workers = 2 } }), function(s)
-        local over, answered = false, 0
-        local tasks = {}
-        for i = 1, 4 do
-          tasks[i] = function()
-            while not over do
-              assert.equal(200, s:chat({ stream = answered % 2 == 0 }).status)
-              answered = answered + 1
-            end
-          end
-        end
-        tasks[5] = function()
-          for _ = 1, 10 do
-            s.gateway.process:signal(process.HUP)
-            net.sleep(0.05)
-          end
-          over = true
-        end
-        scene.together(tasks)
+        local answered = 0
+        s:while_reloading(function()
+          assert.equal(200, s:chat({ stream = answered % 2 == 0 }).status)
+          answered = answered + 1
+        end)
         assert.is_true(answered > 20)
         assert.is_true(#logged(s, "reload") >= 3)
         assert.same({}, failures(s))

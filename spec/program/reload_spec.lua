@@ -107,24 +107,11 @@ describe("SIGHUP", function()
   end)
 
   it("under load costs no request", with({ a = good }, {}, function(s)
-    local over, asked = false, 0
-    local tasks = {}
-    for i = 1, 4 do
-      tasks[i] = function()
-        while not over do
-          asked = asked + 1
-          assert.equal(200, s:chat({ stream = asked % 2 == 0 }).status)
-        end
-      end
-    end
-    tasks[5] = function()
-      for _ = 1, 10 do
-        s.gateway.process:signal(process.HUP)
-        net.sleep(0.05)
-      end
-      over = true
-    end
-    scene.together(tasks)
+    local asked = 0
+    s:while_reloading(function()
+      asked = asked + 1
+      assert.equal(200, s:chat({ stream = asked % 2 == 0 }).status)
+    end)
     assert.is_true(asked > 20)
   end))
 end)

@@ -13,6 +13,7 @@ local net      = require("tidegate.core").net
 local json     = require "cjson.safe"
 local gateway  = require "gateway"
 local http     = require "http"
+local process  = require "process"
 local provider = require "provider"
 
 local scene = {}
@@ -166,6 +167,24 @@ function scene.each(jobs, count, fn)
         fn(jobs[at])
       end
     end
+  end
+  scene.together(tasks)
+end
+
+--- Call fn() again and again, in four tasks, while the gateway is told ten times to reload.
+function Scene:while_reloading(fn)
+  local is_over, tasks = false, {}
+  for i = 1, 4 do
+    tasks[i] = function()
+      while not is_over do fn() end
+    end
+  end
+  tasks[5] = function()
+    for _ = 1, 10 do
+      self.gateway.process:signal(process.HUP)
+      net.sleep(0.05)
+    end
+    is_over = true
   end
   scene.together(tasks)
 end

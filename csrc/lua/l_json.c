@@ -1,6 +1,10 @@
 /* l_json.c -- require("tidegate.core").json: JSON without losses.
  *
  *     json.decode(text)     --> value | nil, err       [] stays an array
+ *     json.read(text, keep) --> value | nil, err       for who converts: null members are absent, and
+ *                                                      members whose name is in the set `keep` stay json.raw
+ *     json.pick(text, path, ...) --> JSON text | nil, ...   values by path, "delta.text", "choices.0.index";
+ *                                                      nothing at all when the text is no JSON
  *     json.encode(value)    --> text                   raises on what is no JSON
  *     json.split(object)    --> { name = raw, ... } | nil, err
  *     json.elements(array)  --> { raw, ... } | nil, err
@@ -133,7 +137,47 @@ static void push_key(lua_State *L, struct tg_str key, struct tg_buf *scratch)
     push_text(L, quoted, scratch);
 }
 
-static void push_value(lua_State *L, struct tg_json value, struct tg_buf *scratch)
+/* How json.decode() and json.read() differ. `keep` is a place on the stack. */
+struct reading {
+    struct tg_buf *scratch;
+    int  keep;                             /* names of members that stay raw; 0: none */
+    bool drops_nulls;
+};
+
+static void push_value(lua_State *L, struct tg_json value, const struct reading *how);
+
+static bool is_kept(lua_State *L, const struct reading *how)
+{
+    if (!how->keep)
+        return false;
+    lua_pushvalue(L, -1);
+    lua_rawget(L, how->keep);
+    bool is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+static void push_object(lua_State *L, struct tg_json object, const struct reading *how)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json member;
+
+    lua_newtable(L);
+    tg_json_iter_init(&it, object);
+    while (tg_json_next(&it, &key, &member)) {
+        if (how->drops_nulls && member.kind == TG_JSON_NULL)
+            continue;
+        push_key(L, key, how->scratch);
+        if (is_kept(L, how))
+            push_raw(L, member.raw);
+        else
+            push_value(L, member, how);
+        lua_rawset(L, -3);
+    }
+}
+
+static void push_value(lua_State *L, struct tg_json value, const struct reading *how)
 {
     struct tg_json_iter it;
     struct tg_str key;
@@ -146,26 +190,18 @@ static void push_value(lua_State *L, struct tg_json value, struct tg_buf *scratc
     case TG_JSON_FALSE:  lua_pushboolean(L, 0); return;
     case TG_JSON_TRUE:   lua_pushboolean(L, 1); return;
     case TG_JSON_NUMBER: push_number(L, value); return;
-    case TG_JSON_STRING: push_text(L, value, scratch); return;
+    case TG_JSON_STRING: push_text(L, value, how->scratch); return;
     case TG_JSON_ARRAY:
         lua_newtable(L);
         luaL_getmetatable(L, ARRAY);
         lua_setmetatable(L, -2);
         tg_json_iter_init(&it, value);
         for (int i = 1; tg_json_next(&it, &key, &member); i++) {
-            push_value(L, member, scratch);
+            push_value(L, member, how);
             lua_rawseti(L, -2, i);
         }
         return;
-    case TG_JSON_OBJECT:
-        lua_newtable(L);
-        tg_json_iter_init(&it, value);
-        while (tg_json_next(&it, &key, &member)) {
-            push_key(L, key, scratch);
-            push_value(L, member, scratch);
-            lua_rawset(L, -3);
-        }
-        return;
+    case TG_JSON_OBJECT: push_object(L, value, how); return;
     }
 }
 
@@ -189,7 +225,7 @@ static int fail_at(lua_State *L, tg_err err, struct tg_str text, size_t where)
     return 2;
 }
 
-static int l_decode(lua_State *L)
+static int decode(lua_State *L, struct reading *how)
 {
     struct tg_str text = tgl_check_str(L, 1);
     struct tg_json root;
@@ -197,8 +233,81 @@ static int l_decode(lua_State *L)
     tg_err err = tg_json_check(text, DEPTH_MAX, &root, &where);
     if (err)
         return fail_at(L, err, text, where);
-    push_value(L, root, tgl_buf(L));
+    how->scratch = tgl_buf(L);
+    push_value(L, root, how);
     return 1;
+}
+
+static int l_decode(lua_State *L)
+{
+    lua_settop(L, 1);
+    return decode(L, &(struct reading){ 0 });
+}
+
+static int l_read(lua_State *L)
+{
+    lua_settop(L, 2);
+    bool keeps = !lua_isnil(L, 2);
+    if (keeps)
+        luaL_checktype(L, 2, LUA_TTABLE);
+    return decode(L, &(struct reading){ .keep = keeps ? 2 : 0, .drops_nulls = true });
+}
+
+static struct tg_json element_at(struct tg_json array, struct tg_str step)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json element;
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < step.len; i++) {
+        if (step.at[i] < '0' || step.at[i] > '9' || wanted > 100000)
+            return (struct tg_json){ 0 };
+        wanted = wanted * 10 + (size_t)(step.at[i] - '0');
+    }
+    tg_json_iter_init(&it, array);
+    for (size_t i = 0; tg_json_next(&it, &key, &element); i++)
+        if (i == wanted)
+            return element;
+    return (struct tg_json){ 0 };
+}
+
+static struct tg_json member_at(struct tg_json object, struct tg_str name)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json member, found = { 0 };
+
+    tg_json_iter_init(&it, object);
+    while (tg_json_next(&it, &key, &member))
+        if (tg_str_eq(key, name))
+            found = member;
+    return found;
+}
+
+static int l_pick(lua_State *L)
+{
+    struct tg_str text = tgl_check_str(L, 1);
+    int n = lua_gettop(L);
+    struct tg_json root;
+
+    if (tg_json_check(text, DEPTH_MAX, &root, NULL))
+        return 0;
+    luaL_checkstack(L, n, "too many paths");
+    for (int i = 2; i <= n; i++) {
+        struct tg_str rest = tgl_check_str(L, i), step;
+        struct tg_json at = root;
+        for (bool more = true; more && at.kind != TG_JSON_NONE;) {
+            more = tg_str_cut(rest, '.', &step, &rest);
+            at = at.kind == TG_JSON_ARRAY ? element_at(at, step)
+               : at.kind == TG_JSON_OBJECT ? member_at(at, step) : (struct tg_json){ 0 };
+        }
+        if (at.kind == TG_JSON_NONE || at.kind == TG_JSON_NULL)
+            lua_pushnil(L);
+        else
+            tgl_push_str(L, at.raw);
+    }
+    return n - 1;
 }
 
 /* check(text) -> true | nil, err with offset and line */
@@ -477,7 +586,7 @@ static int l_is_array(lua_State *L)
 }
 
 static const luaL_Reg JSON[] = {
-    { "decode", l_decode }, { "encode", l_encode }, { "check", l_check }, { "split", l_split },
+    { "decode", l_decode }, { "read", l_read }, { "pick", l_pick }, { "encode", l_encode }, { "check", l_check }, { "split", l_split },
     { "elements", l_elements }, { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
     { "ordered", l_ordered }, { NULL, NULL }
 };

@@ -27,6 +27,24 @@ describe("tidegate.core json", function()
     assert.equal(10, err.offset)
   end)
 
+  it("reads for converters: nulls are absent, and members of some names stay as they stand", function()
+    local value = json.read('{"a":null,"b":[null],"schema":{ "z": 1, "a": 1.0 },"c":{"schema":[]}}', { schema = true })
+    assert.is_nil(value.a)
+    assert.equal(json.null, value.b[1])
+    assert.equal('{ "z": 1, "a": 1.0 }', tostring(value.schema))
+    assert.equal('{"b":[null],"c":{"schema":[]},"schema":{ "z": 1, "a": 1.0 }}', json.encode(value))
+    assert.is_nil((json.read "{"))
+  end)
+
+  it("picks values by their path, as they stand", function()
+    local text = '{"delta":{"text":"\\u00e9","n":1.50},"choices":[{"index":0},{"index":1}],"none":null}'
+    assert.same({ '"\\u00e9"', "1.50", "1" }, { json.pick(text, "delta.text", "delta.n", "choices.1.index") })
+    for _, path in ipairs { "absent", "none", "delta.text.x", "choices.2", "choices.x", "choices.-1", "" } do
+      assert.is_nil((json.pick(text, path)), path)
+    end
+    assert.equal(0, select("#", json.pick("{", "a")))
+  end)
+
   it("refuses text that is nested too deep, and tables that go round", function()
     local _, err = json.decode(("["):rep(200) .. ("]"):rep(200))
     assert.equal("too_deep", err.code)

@@ -7,6 +7,7 @@
 ---@field keys? tidegate.Config.Key[] who may ask
 ---@field catalog? string[]|string catalogue files, merged in order, relative to this file; `tidegate:shipped` is the one that comes with the program
 ---@field providers? (tidegate.Config.Provider|string)[] providers; a string is a built-in one with its usual environment variable
+---@field wires? table<string, string> name to path, relative to this file: [formats of your own](adding-a-provider.md)
 ---@field policy? string routes requests that name none: a path that ends in `.lua`, relative to this file, or a name
 ---@field policies? table<string, string> name to path, relative to this file; a name of a shipped policy replaces it
 ---@field timeouts? tidegate.Config.Timeout
@@ -23,9 +24,18 @@
 ---@class tidegate.Config.Provider
 ---@field slug string its name in catalogues and in `order`, `only`, `ignore`
 ---@field name? string its name for people; default the slug
----@field wire? string the format it speaks; default `openai-chat`
----@field base_url? string requests go to `base_url .. "/chat/completions"`; default that of the built-in provider of this slug
+---@field wire? string the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`
+---@field base_url? string requests go to the wire's paths below it, as `base_url .. "/chat/completions"`; default that of the built-in provider of this slug
 ---@field key? string|false travels to `base_url` and nowhere else. When `env` finds nothing the provider is left out; without this key, or with `false`, none is sent
+---@field token? string sent as `Authorization: Bearer` where the wire sends keys another way, as Azure's access tokens are
+---@field api_version? string of `azure-openai` with deployments in its paths; default `2024-10-21`
+---@field project? string of `vertex`: the Google Cloud project
+---@field location? string of `vertex`; default `global`
+---@field credentials? string of `vertex`: a service account's JSON file, relative to this file, or its text
+---@field access_key? string of `bedrock-converse`, with `secret_key`: requests are signed; a Bedrock API key goes under `key`
+---@field secret_key? string the same
+---@field session_token? string the same, of temporary credentials
+---@field aws_region? string the region requests are signed for; default the one in `base_url`
 ---@field data_collection? "allow"|"deny" `deny`: it neither trains on nor keeps prompts; default `allow`
 ---@field zdr? boolean it keeps nothing at all (zero data retention); default `false`
 ---@field region? string where it computes, as in `eu`

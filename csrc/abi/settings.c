@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include "abi/luajit.h"
 #include "flow/embed.h"
+#include "lua/answerer.h"
 #include "lua/embedded.h"
 #include "lua/l_config.h"
 #include "lua/tgl.h"
@@ -64,6 +65,7 @@ static int read_all(lua_State *L)
 static void embed(void)
 {
     tgl_embed(tg_embedded, tg_embedded_count);
+    tgl_lend_answerer("", "");
 }
 
 static void read_in(lua_State *L, struct reading *r)

@@ -60,11 +60,16 @@ tg_err tg_advice_request(struct tg_advice *a, size_t i, struct tg_buf *url, stru
                          struct tg_buf *body)
 {
     const struct tg_endpoint *e = a->plan.all[i].endpoint;
-    const struct tg_lane *lane = &a->config->lanes[e->provider->index];
+    const struct tg_lane *lane = tg_config_lane(a->config, e);
+    struct tg_str target = tg_config_target(a->config, e, tg_job_of(a->needs.api, a->needs.stream));
     size_t cap = TG_EDIT_PIECES(a->needs.members_count), count, bytes;
     struct tg_str *pieces = tg_alloc(cap * sizeof *pieces);
     uint32_t dropped;
 
+    if (!tg_wire_passes(e->wire, a->needs.api) || e->provider->signer.kind) {
+        tg_free(pieces);
+        return TG_EINVAL;
+    }
     if (!pieces)
         return TG_ENOMEM;
     tg_err err = tg_needs_body(&a->needs, e, pieces, cap, &count, &bytes, &dropped);
@@ -78,7 +83,7 @@ tg_err tg_advice_request(struct tg_advice *a, size_t i, struct tg_buf *url, stru
     tg_buf_z(url, e->provider->url.is_tls ? "https://" : "http://");
     tg_url_put_host(&e->provider->url, url);
     *fields = lane->fields;
-    return tg_buf_str(url, lane->targets[a->needs.api]);
+    return tg_wire_put_target(url, target, e->upstream_model);
 }
 
 /* What a status is to the endpoint's health. */

@@ -54,44 +54,86 @@ static int by_digest(const void *a, const void *b)
     return memcmp(((const struct tg_key *)a)->digest, ((const struct tg_key *)b)->digest, 32);
 }
 
+static void put_fields(struct tg_buf *b, const struct tg_provider *p)
+{
+    tg_buf_z(b, "Host: ");
+    tg_url_put_host(&p->url, b);
+    tg_buf_z(b, "\r\n");
+    if (p->key.len) {
+        tg_buf_str(b, p->auth_header);
+        tg_buf_z(b, ": ");
+        tg_buf_str(b, p->auth_prefix);
+        tg_buf_str(b, p->key);
+        tg_buf_z(b, "\r\n");
+    }
+    tg_buf_z(b, "Content-Type: application/json\r\nUser-Agent: tidegate\r\n");
+    tg_buf_str(b, p->headers);
+}
+
+/* base_url may have a query of its own. */
+static void put_target(struct tg_buf *b, const struct tg_provider *p, struct tg_str target)
+{
+    tg_buf_str(b, p->url.path);
+    tg_buf_str(b, target);
+    if (p->url.query.len) {
+        tg_buf_char(b, memchr(target.at, '?', target.len) ? '&' : '?');
+        tg_buf_str(b, p->url.query);
+    }
+}
+
+/* What was put into `b`, kept; `b` is empty again. */
+static tg_err keep(struct tg_config *c, struct tg_buf *b, struct tg_str *kept)
+{
+    if (b->bad)
+        return TG_ENOMEM;
+    *kept = tg_arena_copy(&c->arena, tg_buf_view(b));
+    tg_buf_reset(b);
+    return kept->at ? TG_OK : TG_ENOMEM;
+}
+
+static tg_err make_targets(struct tg_config *c, const struct tg_provider *p, struct tg_buf *b,
+                           struct tg_lane *lane)
+{
+    size_t wires = p->wires_count ? p->wires_count : 1;
+    tg_err err = TG_OK;
+
+    for (size_t w = 0; w < wires; w++) {
+        const struct tg_wire *wire = p->wires_count ? &p->wires[w] : &tg_wire_chat;
+        for (int job = 0; !err && job < TG_JOBS; job++) {
+            lane->targets[w][job] = (struct tg_str){ 0 };
+            if (!wire->targets[job].len)
+                continue;
+            put_target(b, p, wire->targets[job]);
+            err = keep(c, b, &lane->targets[w][job]);
+        }
+    }
+    return err;
+}
+
 static tg_err make_lane(struct tg_config *c, const struct tg_provider *p, struct tg_lane *lane)
 {
-    static const char *const paths[] = { "/chat/completions", "/completions", "/embeddings" };
     struct tg_buf b = { 0 };
-    tg_err err = TG_OK;
 
     lane->origin = (struct tg_origin){ .url = p->url, .proxy = p->proxy,
                                        .wants_http2 = p->wants_http2 };
-    tg_buf_z(&b, "Host: ");
-    tg_url_put_host(&p->url, &b);
-    tg_buf_z(&b, "\r\n");
-    if (p->key.len) {
-        tg_buf_str(&b, p->auth_header);
-        tg_buf_z(&b, ": ");
-        tg_buf_str(&b, p->auth_prefix);
-        tg_buf_str(&b, p->key);
-        tg_buf_z(&b, "\r\n");
-    }
-    tg_buf_z(&b, "Content-Type: application/json\r\nUser-Agent: tidegate\r\n");
-    tg_buf_str(&b, p->headers);
-    if (b.bad)
-        err = TG_ENOMEM;
-    else if (!(lane->fields = tg_arena_copy(&c->arena, tg_buf_view(&b))).at)
-        err = TG_ENOMEM;
-    for (int i = 0; !err && i < 3; i++) {
-        tg_buf_reset(&b);
-        tg_buf_str(&b, p->url.path);
-        tg_buf_z(&b, paths[i]);
-        if (p->url.query.len) {
-            tg_buf_char(&b, '?');
-            tg_buf_str(&b, p->url.query);
-        }
-        lane->targets[i] = tg_arena_copy(&c->arena, tg_buf_view(&b));
-        if (b.bad || !lane->targets[i].at)
-            err = TG_ENOMEM;
-    }
+    put_fields(&b, p);
+    tg_err err = keep(c, &b, &lane->fields);
+    if (!err)
+        err = make_targets(c, p, &b, lane);
     tg_buf_done(&b);
     return err;
+}
+
+const struct tg_lane *tg_config_lane(const struct tg_config *c, const struct tg_endpoint *e)
+{
+    return &c->lanes[e->provider->index];
+}
+
+struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e, enum tg_job job)
+{
+    size_t w = e->provider->wires_count ? (size_t)(e->wire - e->provider->wires) : 0;
+
+    return tg_config_lane(c, e)->targets[w][job];
 }
 
 static tg_err find_policies_of_keys(struct tg_config *c)

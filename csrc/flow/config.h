@@ -39,7 +39,8 @@ struct tg_key {
 struct tg_lane {
     struct tg_origin origin;
     struct tg_str    fields;               /* "Host: ...\r\nAuthorization: ...\r\n..." */
-    struct tg_str    targets[3];           /* path by enum tg_api */
+    /* Path and query by wire and job, "{model}" still in it; empty: not offered. */
+    struct tg_str    targets[TG_WIRES_MAX][TG_JOBS];
 };
 
 struct tg_config {
@@ -73,6 +74,10 @@ void tg_config_drop(struct tg_config *c);
  * snapshot is used. TG_EINVAL when two keys are the same, TG_ENOTFOUND when one
  * names a policy that there is not. */
 tg_err tg_config_seal(struct tg_config *c);
+
+/* The lane to an endpoint, and the target of a job there. */
+const struct tg_lane *tg_config_lane(const struct tg_config *c, const struct tg_endpoint *e);
+struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e, enum tg_job job);
 
 /* The policy of that name; NULL. */
 struct tg_policy *tg_config_policy(const struct tg_config *c, struct tg_str name);

@@ -64,6 +64,7 @@ static struct {
     pthread_t         thread;
     unsigned          users;
     unsigned          generation;          /* of the process: one more after each fork */
+    struct tg_server_hooks hooks;
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void *run(void *arg)
@@ -124,7 +125,7 @@ static bool start(struct tg_buf *why)
 {
     sigset_t all, before;
 
-    shared.engine = tg_engine_new(-1, TG_EMBED_ENGINE, NULL, NULL, why);
+    shared.engine = tg_engine_new(-1, TG_EMBED_ENGINE, NULL, &shared.hooks, why);
     if (!shared.engine)
         return false;
     sigfillset(&all);                      /* signals are the host's */
@@ -140,6 +141,13 @@ static bool start(struct tg_buf *why)
     tg_engine_free(shared.engine);
     shared.engine = NULL;
     return false;
+}
+
+void tg_embed_use(const struct tg_server_hooks *hooks)
+{
+    pthread_mutex_lock(&shared.lock);
+    shared.hooks = *hooks;
+    pthread_mutex_unlock(&shared.lock);
 }
 
 static bool join_engine(struct tg_buf *why)

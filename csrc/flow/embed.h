@@ -21,6 +21,7 @@
 #define TG_EMBED_H
 
 #include "flow/config.h"
+#include "flow/server.h"
 #include "wire/http1.h"
 
 struct tg_embed;
@@ -46,6 +47,10 @@ struct tg_embed_event {
                                               until the next call with this handle */
     bool               is_whole;           /* END: false: broken off, the answer is not whole */
 };
+
+/* Who makes one format of another, for engines that start from now on. Opened when it
+ * is first needed. */
+void tg_embed_use(const struct tg_server_hooks *hooks);
 
 /* Holds the configuration. NULL with one line in `why`. */
 struct tg_embed *tg_embed_new(struct tg_config *config, struct tg_buf *why);

@@ -11,6 +11,7 @@
 #include "flow/admit.h"
 #include "flow/pump.h"
 #include "flow/reply.h"
+#include "flow/route.h"
 #include "flow/settle.h"
 
 enum { DESK_BYTES = 16 * 1024, DESKS_KEPT = 64, REST_MS = 1000 };
@@ -20,6 +21,7 @@ struct tg_engine {
     struct tg_loop      *loop;
     struct tg_tls_context *tls;
     struct tg_upstreams *upstreams;
+    struct tg_credentials *credentials;
     struct tg_clients   *clients;
     struct tg_config    *config;
     struct tg_server_hooks hooks;
@@ -37,14 +39,6 @@ struct tg_engine {
     struct tg_buf        spare;            /* passed on between streams */
 };
 
-/* What a path means. */
-struct route {
-    bool known;                    /* below one of our prefixes */
-    bool relays;                   /* an inference route, of this api */
-    enum tg_api api;
-    bool is_health;
-    struct tg_str path, query;     /* behind the prefix */
-};
 
 unsigned tg_engine_index(const struct tg_engine *e)
 {
@@ -64,6 +58,32 @@ struct tg_loop *tg_engine_loop(struct tg_engine *e)
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e)
 {
     return e->upstreams;
+}
+
+struct tg_credentials *tg_engine_credentials(struct tg_engine *e)
+{
+    return e->credentials;
+}
+
+/* Opened when it is first needed where nobody needs it otherwise. */
+static bool open_api(struct tg_engine *e, struct tg_buf *why)
+{
+    if (!e->api && e->hooks.open)
+        e->api = e->hooks.open(e->hooks.arg, why);
+    return e->api;
+}
+
+const struct tg_convert *tg_engine_convert(struct tg_engine *e, void **state)
+{
+    struct tg_buf why = { 0 };
+
+    if (!e->hooks.convert)
+        return NULL;
+    if (!open_api(e, &why))
+        tg_log_say(TG_LOG_ERROR, "convert", "%.*s", (int)why.len, why.at ? why.at : "");
+    tg_buf_done(&why);
+    *state = e->api;
+    return e->api ? e->hooks.convert : NULL;
 }
 
 struct tg_buf *tg_engine_spare(struct tg_engine *e)
@@ -199,65 +219,13 @@ static void make_id(struct tg_engine *e, uint64_t wall_ms, char id[TG_EXCHANGE_I
     id[TG_EXCHANGE_ID_LEN] = '\0';
 }
 
-static bool cut_prefix(struct tg_str *path, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    if (!tg_str_starts(*path, prefix) || (path->len > n && path->at[n] != '/'))
-        return false;
-    path->at += n;
-    path->len -= n;
-    return true;
-}
-
-static struct tg_str path_of(struct tg_str target)
-{
-    struct tg_str head, tail;
-
-    /* absolute-form: what stands behind the authority */
-    if (target.len && target.at[0] != '/') {
-        const char *p = memmem(target.at, target.len, "://", 3);
-        if (p) {
-            struct tg_str rest = { p + 3, target.len - (size_t)(p + 3 - target.at) };
-            const char *slash = memchr(rest.at, '/', rest.len);
-            if (!slash)
-                return TG_STR("/");
-            return (struct tg_str){ slash, rest.len - (size_t)(slash - rest.at) };
-        }
-    }
-    tg_str_cut(target, '#', &head, &tail);
-    return head;
-}
-
-static struct route route_of(const struct tg_http1_head *head)
-{
-    static const struct { const char *path; enum tg_api api; } inference[] = {
-        { "/chat/completions", TG_API_CHAT },
-        { "/completions", TG_API_COMPLETIONS },
-        { "/embeddings", TG_API_EMBEDDINGS },
-    };
-    struct route r = { 0 };
-
-    tg_str_cut(path_of(head->target), '?', &r.path, &r.query);
-    if (tg_str_is(r.path, "/health")) {
-        r.known = r.is_health = true;
-        return r;
-    }
-    r.known = cut_prefix(&r.path, "/api/v1") || cut_prefix(&r.path, "/v1");
-    for (size_t i = 0; r.known && i < sizeof inference / sizeof *inference; i++)
-        if (tg_str_is(r.path, inference[i].path)) {
-            r.relays = true;
-            r.api = inference[i].api;
-        }
-    return r;
-}
-
-static void refuse(struct tg_engine *e, struct tg_client *c, const struct tg_fault *f)
+static void refuse(struct tg_engine *e, struct tg_client *c, enum tg_api format,
+                   const struct tg_fault *f)
 {
     char id[TG_EXCHANGE_ID_LEN + 1];
 
     make_id(e, tg_clock_wall_ms(), id);
-    tg_reply_fault(c, f, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+    tg_reply_fault(c, format, f, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
 }
 
 /* A browser asks before it sends: what OpenRouter answers. */
@@ -271,6 +239,7 @@ static void answer_preflight(struct tg_client *c, struct tg_buf *fields)
                      "X-OpenRouter-Experimental-Metadata, X-OpenRouter-Cache, "
                      "X-OpenRouter-Cache-TTL, X-OpenRouter-Cache-Clear, X-Session-Id, "
                      "X-Api-Key, Anthropic-Version, Anthropic-Beta, X-Anthropic-Beta, "
+                     "X-Goog-Api-Key, X-Goog-Api-Client, "
                      "User-Agent, X-Stainless-Lang, X-Stainless-Package-Version, X-Stainless-OS, "
                      "X-Stainless-Arch, X-Stainless-Runtime, X-Stainless-Runtime-Version, "
                      "X-Stainless-Retry-Count, X-Stainless-Timeout, X-Stainless-Async, "
@@ -282,7 +251,7 @@ static void answer_preflight(struct tg_client *c, struct tg_buf *fields)
 static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *head)
 {
     struct tg_engine *e = arg;
-    struct route r = route_of(head);
+    struct tg_route r = tg_route_of(head);
     const struct tg_key *key;
     struct tg_fault fault = { 0 };
     struct tg_str coding = tg_http1_get(head, "content-encoding");
@@ -291,8 +260,8 @@ static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *
         answer_preflight(c, &e->scratch);
         return false;
     }
-    if (!tg_admit(e->config, head, r.relays, &key, &fault)) {
-        refuse(e, c, &fault);
+    if (!tg_admit(e->config, head, &r, &key, &fault)) {
+        refuse(e, c, r.format, &fault);
         return false;
     }
     if (!r.known)
@@ -304,15 +273,18 @@ static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *
         fault = (struct tg_fault){ .type = TG_FAULT_INVALID_REQUEST, .status = 415,
                                    .message = TG_STR("Compressed request bodies are not supported: "
                                                      "send the JSON as it is") };
+    else if (r.wants_array)
+        fault = tg_fault_make(TG_FAULT_INVALID_REQUEST, "Streams are server-sent events here: add "
+                                                        "?alt=sse to the URL");
     if (fault.type) {
-        refuse(e, c, &fault);
+        refuse(e, c, r.format, &fault);
         return false;
     }
     return true;
 }
 
 static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_http1_head *head,
-                   const struct route *r, const struct tg_key *key)
+                   const struct tg_route *r, const struct tg_key *key)
 {
     struct tg_api_request request = {
         .method = head->method, .path = r->path, .query = r->query, .head = head, .key = key,
@@ -323,7 +295,7 @@ static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_htt
 
     if (!e->hooks.answer || e->hooks.answer(e->api, &request, &reply) || reply.body.bad) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
-        refuse(e, c, &f);
+        refuse(e, c, TG_API_CHAT, &f);
     } else {
         make_id(e, request.wall_ms, id);
         tg_buf_reset(&e->scratch);
@@ -348,9 +320,11 @@ static void on_health(struct tg_engine *e, struct tg_client *c)
 /* What the exchange must know when the desk is gone. */
 static void keep_facts(struct tg_exchange *x, const struct tg_needs *n, const struct tg_plan *p)
 {
-    x->api = n->api;
+    if (x->format == TG_API_CHAT)
+        x->api = n->api;                       /* a chat with a prompt is a completion */
     x->is_stream = n->stream;
     x->wants_metadata = n->wants_metadata;
+    x->wants_base64 = n->wants_base64;
     x->prompt_tokens = n->prompt_tokens;
     x->images = n->images;
     x->max_tokens = n->max_tokens;
@@ -392,6 +366,7 @@ static void drop_exchange(struct tg_exchange *x)
 
     tg_engine_give_desk(e, x->desk);
     tg_free(x->request);
+    tg_buf_done(&x->original);
     tg_buf_done(&x->body);
     tg_engine_forget(e, x);
     tg_config_drop(x->config);
@@ -430,9 +405,15 @@ static tg_err tell_policy(struct tg_exchange *x, const struct tg_http1_head *hea
     return x->request ? TG_OK : TG_ENOMEM;
 }
 
+/* What needs and plan are made for: of a client's own format, the chat that it says. */
+static enum tg_api planned_api(enum tg_api api)
+{
+    return api == TG_API_MESSAGES || api == TG_API_RESPONSES || api == TG_API_GEMINI ? TG_API_CHAT
+                                                                                     : api;
+}
+
 /* Read the needs and make the plan; false when the client is to be told why not. */
-static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1_head *head,
-                   struct tg_fault *fault)
+static bool decide(struct tg_exchange *x, const struct tg_http1_head *head, struct tg_fault *fault)
 {
     struct tg_desk *d = x->desk;
     struct tg_policy_request request;
@@ -443,8 +424,9 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
 
     /* 53 bits: a seed that is written as a JSON number comes back as it was. */
     x->seed = tg_rand_u64(&x->engine->rand) >> 11;
-    tg_err err = tg_needs_read(&d->needs, api, tg_buf_view(&x->body), head, x->config->catalog,
-                               (int64_t)(x->began_wall_ms / 1000), x->seed, &d->arena, fault);
+    tg_err err = tg_needs_read(&d->needs, planned_api(x->api), tg_buf_view(&x->body), head,
+                               x->config->catalog, (int64_t)(x->began_wall_ms / 1000), x->seed,
+                               &d->arena, fault);
     if (!err)
         err = tg_config_choose(x->config, x->key, d->needs.policy, &x->policy, &d->arena, fault);
     if (!err)
@@ -460,9 +442,45 @@ static bool decide(struct tg_exchange *x, enum tg_api api, const struct tg_http1
     return !err;
 }
 
+/* Take the body over; of another format than chat it is read as one. */
+static bool take_body(struct tg_exchange *x, struct tg_client *c, struct tg_str body,
+                      const struct tg_route *r, struct tg_fault *fault)
+{
+    struct tg_buf *into = x->format == TG_API_CHAT ? &x->body : &x->original;
+    struct tg_buf model = { 0 }, why = { 0 };
+
+    *into = tg_client_take_body(c, body);
+    if (into->bad)
+        return false;
+    if (into == &x->body)
+        return true;
+    tg_err err = tg_route_put_model(r, &model);
+    if (err == TG_EINVAL)
+        tg_buf_z(&why, "The model's name in the path is not percent-encoded as it should be");
+    if (!err)
+        err = tg_translate_in(x, tg_buf_view(&model), r->streams, &why);
+    if (err == TG_EINVAL) {
+        *fault = tg_fault_make(TG_FAULT_INVALID_REQUEST, NULL);
+        fault->message = tg_arena_copy(&x->desk->arena, tg_buf_view(&why));
+    }
+    tg_buf_done(&model);
+    tg_buf_done(&why);
+    return !err;
+}
+
+/* The client's anthropic-beta words; the older name goes before. */
+static void take_betas(struct tg_exchange *x, const struct tg_http1_head *head)
+{
+    struct tg_str betas = head ? tg_http1_get(head, "x-anthropic-beta") : TG_STR("");
+
+    if (head && !betas.len)
+        betas = tg_http1_get(head, "anthropic-beta");
+    x->desk->betas = betas.len ? tg_arena_copy(&x->desk->arena, betas) : betas;
+}
+
 static void on_relay(struct tg_engine *e, struct tg_config *config, struct tg_client *c,
-                     const struct tg_http1_head *head, struct tg_str body, enum tg_api api,
-                     const struct tg_key *key)
+                     const struct tg_http1_head *head, struct tg_str body,
+                     const struct tg_route *r, const struct tg_key *key)
 {
     struct tg_fault fault = { 0 };
     struct tg_buf metadata = { 0 };
@@ -470,16 +488,18 @@ static void on_relay(struct tg_engine *e, struct tg_config *config, struct tg_cl
 
     if (!x) {
         fault = tg_fault_make(TG_FAULT_SERVER, NULL);
-        refuse(e, c, &fault);
+        refuse(e, c, r->format, &fault);
         return;
     }
-    x->body = tg_client_take_body(c, body);
-    if (x->body.bad || !decide(x, api, head, &fault)) {
+    x->api = r->api;
+    x->format = r->format;
+    take_betas(x, head);
+    if (!take_body(x, c, body, r, &fault) || !decide(x, head, &fault)) {
         if (!fault.type)
             fault = tg_fault_make(TG_FAULT_SERVER, NULL);
         if (x->desk->plan.needs == &x->desk->needs && fault.availability)
             tg_reply_metadata(x, false, x->began_ms, &metadata);
-        tg_reply_fault(c, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+        tg_reply_fault(c, r->format, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
         tg_buf_done(&metadata);
         x->policy_failed = x->desk->plan.policy_failed;
@@ -497,17 +517,17 @@ static void on_request(void *arg, struct tg_client *c, const struct tg_http1_hea
                        struct tg_str body)
 {
     struct tg_engine *e = arg;
-    struct route r = route_of(head);
+    struct tg_route r = tg_route_of(head);
     const struct tg_key *key;
     struct tg_fault fault = { 0 };
 
     /* A body that took its time: the keys may have changed since the head. */
-    if (!tg_admit(e->config, head, r.relays, &key, &fault)) {
-        refuse(e, c, &fault);
+    if (!tg_admit(e->config, head, &r, &key, &fault)) {
+        refuse(e, c, r.format, &fault);
         return;
     }
     if (r.relays)
-        on_relay(e, e->config, c, head, body, r.api, key);
+        on_relay(e, e->config, c, head, body, &r, key);
     else if (r.is_health)
         on_health(e, c);
     else
@@ -561,7 +581,8 @@ tg_err tg_engine_call(struct tg_engine *e, const struct tg_engine_call *call)
     if (!c)
         return TG_ENOMEM;
     *call->client = c;
-    on_relay(e, call->config, c, call->head, tg_caller_body(c), call->api, NULL);
+    struct tg_route r = { .known = true, .relays = true, .api = call->api, .format = TG_API_CHAT };
+    on_relay(e, call->config, c, call->head, tg_caller_body(c), &r, NULL);
     return TG_OK;
 }
 
@@ -605,11 +626,12 @@ static bool make_parts(struct tg_engine *e, int fd, struct tg_buf *why)
         return false;
     }
     e->upstreams = e->loop ? tg_upstreams_new(e->loop, e->tls) : NULL;
-    if (!e->upstreams) {
+    e->credentials = e->upstreams ? tg_credentials_new(e->loop, e->upstreams) : NULL;
+    if (!e->credentials) {
         tg_buf_z(why, "out of memory");
         return false;
     }
-    if (e->hooks.open && !(e->api = e->hooks.open(e->hooks.arg, why)))
+    if (fd >= 0 && e->hooks.open && !open_api(e, why))
         return false;
     if (fd >= 0 && !listen_on(e, fd)) {
         tg_buf_z(why, "out of memory");
@@ -666,6 +688,7 @@ void tg_engine_free(struct tg_engine *e)
         tg_clients_free(e->clients);       /* on_gone ends every exchange */
     while (e->tries)
         tg_try_cancel(e->tries);
+    tg_credentials_free(e->credentials);
     tg_upstreams_free(e->upstreams);
     tg_tls_context_free(e->tls);
     if (e->api && e->hooks.close)

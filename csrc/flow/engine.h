@@ -50,6 +50,9 @@ unsigned             tg_engine_index(const struct tg_engine *e);
 struct tg_live_seat *tg_engine_seat(struct tg_engine *e);      /* may be NULL */
 struct tg_loop      *tg_engine_loop(struct tg_engine *e);
 struct tg_upstreams *tg_engine_upstreams(struct tg_engine *e);
+struct tg_credentials *tg_engine_credentials(struct tg_engine *e);
+/* The converters and their state; NULL when there are none, or no memory for them. */
+const struct tg_convert *tg_engine_convert(struct tg_engine *e, void **state);
 /* The buffer that streams pass on to each other; may be empty. */
 struct tg_buf *tg_engine_spare(struct tg_engine *e);
 void tg_engine_give_desk(struct tg_engine *e, struct tg_desk *d);

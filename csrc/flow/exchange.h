@@ -9,21 +9,24 @@
 
 #include "base/arena.h"
 #include "flow/config.h"
+#include "flow/credentials.h"
 #include "flow/meter.h"
 #include "flow/relay.h"
+#include "flow/translate.h"
 #include "os/loop.h"
 #include "peer/client.h"
 #include "peer/upstream.h"
 #include "route/plan.h"
 #include "wire/answer.h"
 #include "wire/decode.h"
-#include "wire/sse.h"
+#include "wire/frames.h"
 
 struct tg_engine;
 
 enum {
     TG_EXCHANGE_ID_LEN     = 35,               /* gen-<10 digits>-<20 alphanumerics> */
-    TG_EXCHANGE_HOLD_BYTES = 1 << 20,          /* translated bytes held back before the commit */
+    TG_EXCHANGE_HOLD_BYTES = 1 << 20,          /* translated bytes held back before the commit,
+                                                  beside one event of the largest kind */
     TG_EXCHANGE_TURN_BYTES = 32 * 1024,        /* translated in one turn before it is sent */
     TG_EXCHANGE_ERROR_BYTES = 64 * 1024,       /* read of a provider's error body */
     TG_EXCHANGE_DRAIN_MS   = 1000,             /* for the end of a body behind its terminal */
@@ -36,6 +39,7 @@ struct tg_desk {
     struct tg_arena  arena;
     struct tg_needs  needs;
     struct tg_plan   plan;
+    struct tg_str    betas;                    /* the client's anthropic-beta; on the arena */
 };
 
 /* How the provider's body is read. */
@@ -48,6 +52,7 @@ struct tg_try {
     struct tg_exchange *x;                     /* NULL: drained */
     struct tg_engine   *engine;
     struct tg_upstream *up;
+    struct tg_credentials_wait wait;           /* for a token, before anybody is asked */
     struct tg_timer     timer;
     size_t              drained_bytes;
 };
@@ -62,14 +67,18 @@ struct tg_exchange {
     struct tg_policy *policy;                  /* of the configuration; NULL: none */
     struct tg_policy_request *request;         /* ours; NULL where no hook asks for it later */
     struct tg_desk   *desk;                    /* NULL after the commit, mostly */
-    struct tg_buf     body;                    /* the client's; pieces point into it */
+    struct tg_buf     original;                /* the client's, where its format is not chat */
+    struct tg_buf     body;                    /* the client's, or the chat that was made of it;
+                                                  pieces point into both */
     struct tg_relay   relay;
     struct tg_relay_candidate *candidates;     /* on the desk */
     struct tg_timer   timer;
     struct tg_try    *try;
-    struct tg_answer *answer;
+    struct tg_answer *answer;                  /* read as ... */
+    enum tg_api       answer_api;
     enum tg_reading   reading;
-    struct tg_sse     sse;
+    struct tg_frames  frames;
+    struct tg_translation translation;         /* of the current attempt */
     struct tg_decode *decode;
     struct tg_buf     whole;                   /* a body that is not streamed, or an error's */
     struct tg_buf     out;                     /* translated, not yet sent */
@@ -80,8 +89,9 @@ struct tg_exchange {
     char              id[TG_EXCHANGE_ID_LEN + 1];
 
     /* facts that outlive the desk */
-    enum tg_api       api;
-    bool              is_stream, wants_metadata, policy_failed;
+    enum tg_api       api, format;             /* what is asked; in which client's format: chat,
+                                                  messages, responses, gemini */
+    bool              is_stream, wants_metadata, wants_base64, policy_failed;
     bool              remembers, remembers_cached;  /* a success of this attempt makes the
                                                        session stick: always, or if it cached */
     bool              forwards;                /* committed: what is translated is sent */

@@ -35,6 +35,7 @@ static const struct tg_outcome_rule rules[TG_OUTS] = {
     [TG_OUT_CONTENT_POLICY]     = { "content_policy",      TG_NEXT_MODEL,    false, true,  OTHER, TG_FAULT_CONTENT_POLICY_VIOLATION },
     [TG_OUT_TOO_LARGE]          = { "too_large",           TG_NEXT_NOBODY,   false, true,  OTHER, TG_FAULT_PAYLOAD_TOO_LARGE },
     [TG_OUT_BAD_REQUEST]        = { "bad_request",         TG_NEXT_NOBODY,   false, true,  OTHER, TG_FAULT_INVALID_REQUEST },
+    [TG_OUT_UNSUITABLE]         = { "unsuitable",          TG_NEXT_ENDPOINT, false, true,  OTHER, TG_FAULT_INVALID_REQUEST },
     [TG_OUT_CLIENT_GONE]        = { "client_gone",         TG_NEXT_NOBODY,   false, false, OTHER, TG_FAULT_NONE },
     [TG_OUT_OUR_FAULT]          = { "internal",            TG_NEXT_NOBODY,   false, false, OTHER, TG_FAULT_SERVER },
 };
@@ -153,7 +154,7 @@ enum tg_outcome tg_outcome_of_err(tg_err err, bool head_seen)
     case TG_ETLS:     return TG_OUT_TLS;
     case TG_ETIMEOUT: return TG_OUT_CONNECT_TIMEOUT;
     case TG_ETOOBIG:  return TG_OUT_TOO_BIG;
-    case TG_EINVAL:   return TG_OUT_MALFORMED;
+    case TG_EINVAL: case TG_EDEPTH: return TG_OUT_MALFORMED;
     case TG_ENOMEM:   return TG_OUT_OUR_FAULT;
     default:          return head_seen ? TG_OUT_TRUNCATED : TG_OUT_RESET;
     }

@@ -37,6 +37,7 @@ enum tg_outcome {
     TG_OUT_CONTENT_POLICY,     /* refused for its content: the next model may do */
     TG_OUT_TOO_LARGE,          /* 413 */
     TG_OUT_BAD_REQUEST,        /* 400, 422, other 4xx: wrong everywhere */
+    TG_OUT_UNSUITABLE,         /* nobody was asked: the provider's format cannot say it */
     TG_OUT_CLIENT_GONE,
     TG_OUT_OUR_FAULT,          /* out of memory and the like */
     TG_OUTS

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "flow/attempt.h"
 #include "flow/engine.h"
 #include "flow/reply.h"
 #include "flow/settle.h"
@@ -54,6 +55,7 @@ static void tell_fail(struct tg_exchange *x, enum tg_outcome outcome)
 static void free_try(struct tg_try *t)
 {
     tg_engine_forget_try(t->engine, t);
+    tg_credentials_leave(&t->wait);
     tg_loop_at(tg_engine_loop(t->engine), &t->timer, 0);
     tg_free(t);
 }
@@ -114,8 +116,10 @@ static void on_sent(void *arg)
 {
     struct tg_try *t = arg;
 
-    if (t->x)
-        t->x->is_sent = true;
+    if (!t->x)
+        return;
+    t->x->is_sent = true;
+    tg_translate_sent(t->x);
 }
 
 static bool has_word(struct tg_str s, const char *word)
@@ -124,14 +128,14 @@ static bool has_word(struct tg_str s, const char *word)
 }
 
 /* How the body of a success is to be read. A provider may answer a stream
- * request with a whole body. */
+ * request with a whole body; where streams are JSON themselves, nothing in the
+ * head tells the two apart. */
 static enum tg_reading reading_of(const struct tg_exchange *x, const struct tg_http1_head *head)
 {
     struct tg_str type = tg_http1_get(head, "content-type");
+    bool is_json = x->frames.framing == TG_FRAMES_SSE && has_word(type, "json");
 
-    if (!x->is_stream || has_word(type, "json"))
-        return TG_READ_WHOLE;
-    return TG_READ_EVENTS;
+    return !x->is_stream || is_json ? TG_READ_WHOLE : TG_READ_EVENTS;
 }
 
 static tg_err begin_decoding(struct tg_exchange *x, const struct tg_http1_head *head)
@@ -178,6 +182,8 @@ static void finish_error(struct tg_exchange *x)
     tg_told_read(&x->told, tg_buf_view(&x->whole));
     if (x->retry_after_ms < 0)
         x->retry_after_ms = tg_retry_after(&no_head, tg_buf_view(&x->whole), tg_clock_wall_ms());
+    if ((status == 401 || status == 403) && x->endpoint->provider->signer.kind == TG_SIGN_GOOGLE)
+        tg_credentials_forget(tg_engine_credentials(x->engine), &x->endpoint->provider->signer);
     tell_fail(x, tg_outcome_of_status(status, &x->told));
 }
 
@@ -257,16 +263,16 @@ static void read_events(struct tg_exchange *x, struct tg_str bytes)
     const struct tg_answer_facts *f = tg_answer_facts(x->answer);
     struct tg_sse_event ev;
     uint32_t content = f->content_events;
-    tg_err err = tg_sse_feed(&x->sse, bytes);
+    tg_err err = tg_frames_feed(&x->frames, bytes);
 
     take_buffer(x);
-    while (!err && !f->has_terminal && !(err = tg_sse_next(&x->sse, &ev)))
-        err = tg_answer_event(x->answer, &ev, &x->out);
+    while (!err && !f->has_terminal && !(err = tg_frames_next(&x->frames, &ev)))
+        err = tg_translate_event(x, &ev);
     if (err == TG_AGAIN)
         err = TG_OK;
     if (!err && x->out.bad)
         err = TG_ENOMEM;
-    if (!err && !x->forwards && x->out.len > TG_EXCHANGE_HOLD_BYTES)
+    if (!err && !x->forwards && x->out.len > TG_EXCHANGE_HOLD_BYTES + x->config->event_bytes)
         err = TG_ETOOBIG;
     if (f->content_events != content)
         tg_meter_content(&x->meter, now_of(x));
@@ -309,7 +315,8 @@ static bool begins_object(struct tg_str bytes)
 
 static void read_plain(struct tg_exchange *x, struct tg_str bytes)
 {
-    if (x->reading == TG_READ_EVENTS && !x->meter.bytes && begins_object(bytes))
+    if (x->reading == TG_READ_EVENTS && x->frames.framing == TG_FRAMES_SSE && !x->meter.bytes &&
+        begins_object(bytes))
         x->reading = TG_READ_WHOLE;
     x->meter.bytes += bytes.len;
     if (x->reading == TG_READ_EVENTS) {
@@ -359,9 +366,11 @@ static struct tg_str whole_body(const struct tg_exchange *x)
 /* A whole body is here: is it a completion? */
 static void finish_whole(struct tg_exchange *x)
 {
+    tg_err err = tg_translate_whole(x);
     struct tg_str body = whole_body(x);
-    tg_err err = tg_answer_read(x->answer, body);
 
+    if (!err)
+        err = tg_answer_read(x->answer, body);
     if (!err && x->is_stream) {
         err = tg_answer_write_as_stream(x->answer, body, &x->out);
         tg_answer_settle(x->answer);
@@ -391,11 +400,11 @@ static void finish_events(struct tg_exchange *x, enum tg_outcome otherwise)
 {
     /* Some close right behind the last line: end its event for them. What does
      * not parse now was cut, which settling finds out. */
-    if (tg_sse_is_cut(&x->sse)) {
+    if (tg_frames_is_cut(&x->frames)) {
         struct tg_sse_event ev;
-        tg_err err = tg_sse_feed(&x->sse, TG_STR("\n\n"));
-        while (!err && !(err = tg_sse_next(&x->sse, &ev)))
-            err = tg_answer_event(x->answer, &ev, &x->out);
+        tg_err err = tg_frames_finish(&x->frames);
+        while (!err && !(err = tg_frames_next(&x->frames, &ev)))
+            err = tg_translate_event(x, &ev);
         if (err == TG_EPEER) {
             tell_fail(x, outcome_of_event(x, err));
             return;
@@ -453,8 +462,8 @@ static void forget_attempt(struct tg_exchange *x)
     tg_buf_reset(&x->out);
     tg_decode_free(x->decode);
     x->decode = NULL;
-    tg_sse_done(&x->sse);
-    tg_sse_init(&x->sse, (size_t)x->config->event_bytes, false);
+    tg_frames_done(&x->frames);
+    tg_frames_init(&x->frames, x->endpoint->wire->framing, (size_t)x->config->event_bytes);
     tg_buf_reset(&x->told.message);
     tg_buf_reset(&x->told.code);
     tg_buf_reset(&x->told.raw);
@@ -465,50 +474,45 @@ static void forget_attempt(struct tg_exchange *x)
     x->reading = TG_READ_ERROR;
 }
 
-static struct tg_answer_names names_for(const struct tg_exchange *x)
+static enum tg_outcome outcome_of_begin(tg_err err)
 {
-    return (struct tg_answer_names){
-        .id = { x->id, TG_EXCHANGE_ID_LEN },
-        .model = x->endpoint->model->id,
-        .provider = x->endpoint->provider->name,
-        .created_s = x->began_wall_ms / 1000,
-    };
+    return err == TG_EINVAL ? TG_OUT_UNSUITABLE : err == TG_EPEER ? TG_OUT_KEY_REFUSED
+                                                                  : TG_OUT_OUR_FAULT;
 }
 
-static bool prepare_answer(struct tg_exchange *x)
+/* TG_EINVAL, with x->told, when this provider cannot be asked this. */
+static tg_err open_upstream(struct tg_exchange *x)
 {
-    struct tg_answer_names names = names_for(x);
-
-    if (x->answer)
-        tg_answer_restart(x->answer, &names);
-    else
-        x->answer = tg_answer_new(x->api, &names, x->desk->needs.tools);
-    return x->answer != NULL;
-}
-
-static bool open_upstream(struct tg_exchange *x, struct tg_attempt *a)
-{
-    struct tg_desk *desk = x->desk;
-    const struct tg_lane *lane = &x->config->lanes[x->endpoint->provider->index];
-    size_t cap = TG_EDIT_PIECES(desk->needs.members_count), count, bytes;
-    struct tg_str *pieces = tg_arena_get(&desk->arena, cap * sizeof *pieces);
-
-    if (!pieces || tg_needs_body(&desk->needs, x->endpoint, pieces, cap, &count, &bytes,
-                                 &a->dropped_params))
-        return false;
-    struct tg_upstream_request request = {
-        .method = TG_STR("POST"), .target = lane->targets[x->api], .fields = lane->fields,
-        .pieces = pieces, .pieces_count = count, .body_bytes = bytes, .has_body = true,
-    };
+    const struct tg_lane *lane = tg_config_lane(x->config, x->endpoint);
+    struct tg_upstream_request request;
     struct tg_upstream_handler handler = {
         .on_connected = on_connected, .on_sent = on_sent, .on_head = on_head,
         .on_body = on_body, .on_end = on_end, .on_fail = on_fail, .arg = x->try,
     };
+
+    tg_err err = tg_attempt_request(x, &request);
+    if (err)
+        return err == TG_AGAIN ? TG_OK : err;      /* on_token() goes on */
     x->try->up = tg_upstream_open(tg_engine_upstreams(x->engine), &lane->origin, &request, &handler);
-    return x->try->up != NULL;
+    return x->try->up ? TG_OK : TG_ENOMEM;
 }
 
-static bool begin_attempt(struct tg_exchange *x, uint16_t candidate)
+static void on_token(struct tg_credentials_wait *w, tg_err err, struct tg_str why)
+{
+    struct tg_try *t = (struct tg_try *)((char *)w - offsetof(struct tg_try, wait));
+    struct tg_exchange *x = t->x;
+
+    if (!err) {
+        err = open_upstream(x);
+        if (err)
+            tell_fail(x, outcome_of_begin(err));
+        return;
+    }
+    snprintf(x->why, sizeof x->why, "%.*s", (int)why.len, why.at);
+    tell_fail(x, err == TG_EPEER ? TG_OUT_KEY_REFUSED : tg_outcome_of_err(err, false));
+}
+
+static tg_err begin_attempt(struct tg_exchange *x, uint16_t candidate)
 {
     struct tg_attempt *a = &x->attempts[x->relay.attempts - 1];
 
@@ -521,15 +525,16 @@ static bool begin_attempt(struct tg_exchange *x, uint16_t candidate)
         tg_live_enter(x->endpoint->live, x->config->live, tg_engine_seat(x->engine));
     forget_attempt(x);
     tg_meter_begin(&x->meter, now_of(x));
-    if (!prepare_answer(x))
-        return false;
+    if (!tg_attempt_prepare(x))
+        return TG_ENOMEM;
     x->try = tg_zalloc(sizeof *x->try);
     if (!x->try)
-        return false;
+        return TG_ENOMEM;
     x->try->x = x;
     x->try->engine = x->engine;
+    x->try->wait.on = on_token;
     tg_engine_remember_try(x->engine, x->try);
-    return open_upstream(x, a);
+    return open_upstream(x);
 }
 
 static void send_head(struct tg_exchange *x)
@@ -542,17 +547,40 @@ static void send_head(struct tg_exchange *x)
     tg_buf_done(&fields);
 }
 
-/* What was translated, without the key that the provider may have repeated from
- * our request. Stars of the same length leave JSON and framing as they are. */
+/* Black out the key that the provider may have repeated from our request. Stars
+ * of the same length leave JSON and framing as they are. */
+static void hide(struct tg_exchange *x, struct tg_str key)
+{
+    char *at = x->out.at, *end = at ? at + x->out.len : NULL;
+
+    while (key.len >= KEY_LEAST && at && (at = memmem(at, (size_t)(end - at), key.at, key.len)))
+        at = (char *)memset(at, '*', key.len) + key.len;
+}
+
+static void hide_keys(struct tg_exchange *x)
+{
+    const struct tg_provider *p = x->endpoint->provider;
+
+    hide(x, p->key);
+    if (p->signer.kind)
+        hide(x, p->signer.secret_key);
+}
+
+/* What was read of a stream, as its client is to see it. */
 static struct tg_str presentable(struct tg_exchange *x)
 {
-    struct tg_str key = x->endpoint->provider->key, out = tg_buf_view(&x->out);
-    char *at = x->out.at;
+    hide_keys(x);
+    return tg_translate_out(x, tg_buf_view(&x->out));
+}
 
-    while (key.len >= KEY_LEAST && at &&
-           (at = memmem(at, out.len - (size_t)(at - out.at), key.at, key.len)))
-        at = (char *)memset(at, '*', key.len) + key.len;
-    return out;
+static void end_stream(struct tg_exchange *x, struct tg_client *client)
+{
+    struct tg_str last = presentable(x);
+
+    if (x->translation.is_broken)
+        tg_client_abort(client);
+    else
+        tg_client_end(client, last);
 }
 
 /* Send what was translated. May find the client full: then x may be paused,
@@ -578,13 +606,26 @@ static void commit(struct tg_exchange *x)
         return;
     if (x->desk->needs.tools.kind == TG_JSON_NONE)
         tg_buf_done(&x->body);
+    tg_buf_done(&x->original);
     x->relay.candidates = x->candidates = NULL;
     tg_engine_give_desk(x->engine, x->desk);
     x->desk = NULL;
 }
 
+/* The whole completion into x->out, as its client is to see it. */
+static tg_err write_whole(struct tg_exchange *x, struct tg_str metadata)
+{
+    tg_err err = tg_answer_write(x->answer, whole_body(x), &x->cost, metadata, &x->out);
+
+    if (err)
+        return err;
+    hide_keys(x);
+    return tg_translate_reply(x, &x->out);
+}
+
 static void send_ending(struct tg_exchange *x)
 {
+    struct tg_str id = { x->id, TG_EXCHANGE_ID_LEN };
     struct tg_client *client = x->client;
     struct tg_buf metadata = { 0 }, fields = { 0 };
     tg_err err;
@@ -592,13 +633,8 @@ static void send_ending(struct tg_exchange *x)
     tg_settle_price(x);
     tg_reply_metadata(x, true, now_of(x), &metadata);
     x->status = 200;
-    if (x->is_stream) {
-        err = tg_answer_finish(x->answer, &x->cost, tg_buf_view(&metadata), &x->out);
-    } else {
-        tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, "application/json");
-        err = tg_answer_write(x->answer, whole_body(x), &x->cost, tg_buf_view(&metadata),
-                              &x->out);
-    }
+    err = x->is_stream ? tg_answer_finish(x->answer, &x->cost, tg_buf_view(&metadata), &x->out)
+                       : write_whole(x, tg_buf_view(&metadata));
     x->client = NULL;
     if (err || x->out.bad) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
@@ -606,11 +642,12 @@ static void send_ending(struct tg_exchange *x)
         if (x->is_stream)
             tg_client_abort(client);
         else
-            tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+            tg_reply_fault(client, x->format, &f, id, TG_STR(""));
     } else if (x->is_stream) {
-        tg_client_end(client, presentable(x));
+        end_stream(x, client);
     } else {
-        tg_client_reply(client, 200, tg_buf_view(&fields), presentable(x));
+        tg_reply_fields(&fields, id, "application/json");
+        tg_client_reply(client, 200, tg_buf_view(&fields), tg_buf_view(&x->out));
     }
     tg_buf_done(&metadata);
     tg_buf_done(&fields);
@@ -626,7 +663,7 @@ static void send_error(struct tg_exchange *x, bool in_stream)
     x->client = NULL;
     x->status = tg_fault_status(&f);
     if (!in_stream) {
-        tg_reply_fault(client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+        tg_reply_fault(client, x->format, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
     } else if (!x->answer) {
         tg_client_abort(client);
@@ -635,7 +672,7 @@ static void send_error(struct tg_exchange *x, bool in_stream)
         if (!x->forwards)
             tg_buf_reset(&x->out);     /* of an attempt the client never saw */
         tg_answer_fail(x->answer, tg_buf_view(&error), tg_buf_view(&metadata), &x->out);
-        tg_client_end(client, presentable(x));
+        end_stream(x, client);
     }
     tg_buf_done(&words);
     tg_buf_done(&metadata);
@@ -676,15 +713,16 @@ static void perform(struct tg_exchange *x, const struct tg_relay_todo *todo)
         return;
     }
     if (what & TG_DO_CONNECT) {
-        if (!begin_attempt(x, todo->candidate)) {
+        tg_err err = begin_attempt(x, todo->candidate);
+        if (err) {
             cancel_try(x);
-            tell_fail(x, TG_OUT_OUR_FAULT);
+            tell_fail(x, outcome_of_begin(err));
             return;
         }
     }
     if (what & TG_DO_SEND_HEAD)
         send_head(x);
-    if (what & TG_DO_KEEPALIVE)
+    if (what & TG_DO_KEEPALIVE && x->format != TG_API_GEMINI)   /* Google's clients know no comments */
         tg_client_send(x->client, TG_STR(": OPENROUTER PROCESSING\n\n"));
     if (what & TG_DO_FORWARD) {
         commit(x);
@@ -736,9 +774,11 @@ static void free_exchange(struct tg_exchange *x)
         tg_engine_give_desk(engine, x->desk);
     tg_answer_free(x->answer);
     tg_decode_free(x->decode);
-    tg_sse_done(&x->sse);
+    tg_frames_done(&x->frames);
+    tg_translate_done(x);
     tg_told_done(&x->told);
     tg_free(x->request);
+    tg_buf_done(&x->original);
     tg_buf_done(&x->body);
     tg_buf_done(&x->whole);
     tg_buf_done(&x->out);
@@ -760,7 +800,8 @@ void tg_pump_start(struct tg_exchange *x)
             .target = p->all[i].target, .context_length = p->all[i].endpoint->context_length };
     if (!x->candidates) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
-        tg_reply_fault(x->client, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+        tg_reply_fault(x->client, x->format, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+                       TG_STR(""));
         x->client = NULL;
         free_exchange(x);
         return;

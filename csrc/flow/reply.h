@@ -9,10 +9,11 @@
  * not empty), and the content type. */
 void tg_reply_fields(struct tg_buf *out, struct tg_str id, const char *content_type);
 
-/* Answer with a fault, metadata beside it where it was asked for (JSON text or
- * empty). The client pointer is dead afterwards. */
-void tg_reply_fault(struct tg_client *c, const struct tg_fault *f, struct tg_str id,
-                    struct tg_str metadata);
+/* Answer with a fault in the client's format (chat, messages, responses,
+ * gemini), metadata beside it where it was asked for (JSON text or empty). The
+ * client pointer is dead afterwards. */
+void tg_reply_fault(struct tg_client *c, enum tg_api format, const struct tg_fault *f,
+                    struct tg_str id, struct tg_str metadata);
 
 /* What the client is told about the way this exchange failed. Views hold as
  * long as the exchange; `words` gets text that has to be put together. */

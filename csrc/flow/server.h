@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "flow/config.h"
+#include "flow/convert.h"
 #include "wire/http1.h"
 
 struct tg_server;
@@ -32,12 +33,14 @@ struct tg_api_reply {
     struct tg_buf body;                    /* JSON */
 };
 
-/* Who answers those requests. One state an engine, used by its thread only. */
+/* Who answers those requests and makes one format of another. One state an
+ * engine, used by its thread only. */
 struct tg_server_hooks {
     void  *(*open)(void *arg, struct tg_buf *why);         /* NULL: cannot start */
     tg_err (*answer)(void *state, const struct tg_api_request *request,
                      struct tg_api_reply *reply);          /* an error becomes a 500 */
     void   (*close)(void *state);
+    const struct tg_convert *convert;                      /* NULL: nobody converts */
     void    *arg;
 };
 

@@ -29,7 +29,7 @@ static struct tg_live_report report_of(const struct tg_exchange *x, enum tg_outc
 
     if (outcome == TG_OUT_OK) {
         const struct tg_answer_facts *f = tg_answer_facts(x->answer);
-        if (x->api != TG_API_EMBEDDINGS)
+        if (tg_api_streams(x->api))
             report_speed(x, &r, now_ms);
         r.tools = f->has_tools;
         r.tools_bad = f->has_bad_tools;
@@ -79,8 +79,8 @@ static void complete_usage(struct tg_exchange *x)
         u->prompt = x->prompt_tokens;
         u->doubtful = true;
     }
-    if (x->api == TG_API_EMBEDDINGS) {
-        u->completion = -1;                        /* vectors are no tokens */
+    if (!tg_api_streams(x->api)) {
+        u->completion = -1;                        /* vectors and scores are no tokens */
         u->total = u->prompt;
     } else if (u->completion < 0 || (u->completion == 0 && completion > 0)) {
         u->completion = completion;
@@ -97,6 +97,8 @@ void tg_settle_price(struct tg_exchange *x)
     struct tg_price_set prices;
     int64_t ceiling, most;
 
+    if (x->api == TG_API_COUNT)                    /* nobody charges for it */
+        return;
     complete_usage(x);
     tg_price_at(&x->endpoint->price, u->prompt, (int64_t)(x->began_wall_ms / 1000), &prices);
     /* A reported charge is believed up to what the request could have cost. */

@@ -1,10 +1,15 @@
 #include "lua/answerer.h"
 
+#include <pthread.h>
+#include <string.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "flow/embed.h"
+#include "lua/converter.h"
 #include "lua/l_catalog.h"
 
 struct api {
+    struct tgl_converter converter;        /* first: its functions are given the same pointer */
     lua_State *L;
     int answer;                            /* registry: the function */
     int catalog;                           /* registry: the object of the newest one */
@@ -47,6 +52,7 @@ static void *open_state(void *arg, struct tg_buf *why)
         close_state(api);
         return NULL;
     }
+    api->converter.L = api->L;
     lua_pushcfunction(api->L, l_require_api);
     if (tgl_call(api->L, 0, 1)) {
         tg_buf_z(why, lua_tostring(api->L, -1));
@@ -144,6 +150,28 @@ static tg_err answer(void *state, const struct tg_api_request *request, struct t
     return reply->body.bad || reply->fields.bad ? TG_ENOMEM : TG_OK;
 }
 
+/* Copies that stay: engines open their state when they first need one, and the
+ * state that named the places may be gone by then. */
+static struct paths standing;
+
+static void stand(const char *path, const char *cpath)
+{
+    standing.path = strdup(path ? path : "");
+    standing.cpath = strdup(cpath ? cpath : "");
+    struct tg_server_hooks hooks = { open_state, answer, close_state, &tgl_convert, &standing };
+    tg_embed_use(&hooks);
+}
+
+void tgl_lend_answerer(const char *path, const char *cpath)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&lock);
+    if (!standing.path)
+        stand(path, cpath);
+    pthread_mutex_unlock(&lock);
+}
+
 struct tg_server_hooks tgl_push_answerer(lua_State *L)
 {
     lua_getglobal(L, "package");
@@ -152,5 +180,5 @@ struct tg_server_hooks tgl_push_answerer(lua_State *L)
     lua_getfield(L, package, "cpath");
     struct paths *paths = lua_newuserdata(L, sizeof *paths);
     *paths = (struct paths){ lua_tostring(L, -3), lua_tostring(L, -2) };
-    return (struct tg_server_hooks){ open_state, answer, close_state, paths };
+    return (struct tg_server_hooks){ open_state, answer, close_state, &tgl_convert, paths };
 }

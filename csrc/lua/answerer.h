@@ -12,4 +12,8 @@
  * until it has returned. */
 struct tg_server_hooks tgl_push_answerer(lua_State *L);
 
+/* The same for engines inside this program (flow/embed.h), which use the first that
+ * is lent. The Lua half is found by these paths. */
+void tgl_lend_answerer(const char *path, const char *cpath);
+
 #endif

@@ -15,6 +15,7 @@
 #include "os/file.h"
 #include "os/net.h"
 #include "wire/fault.h"
+#include "route/vocabulary.h"
 #include "wire/url.h"
 
 enum { FILE_BYTES_MAX = 256 << 20 };       /* of a configuration, a catalogue, a request */
@@ -116,6 +117,13 @@ static int l_socket_directory(lua_State *L)
     return 1;
 }
 
+/* is_parameter(name): one of the contract's 26 */
+static int l_is_parameter(lua_State *L)
+{
+    lua_pushboolean(L, tg_param_of(tgl_check_str(L, 1)) >= 0);
+    return 1;
+}
+
 /* is_url(text) -> true | nil, err with the reason */
 static int l_is_url(lua_State *L)
 {
@@ -187,6 +195,7 @@ static const luaL_Reg CORE[] = {
     { "file_stamp",   l_file_stamp },
     { "is_same_file", l_is_same_file },
     { "is_url",       l_is_url },
+    { "is_parameter", l_is_parameter },
     { "url_decode",   l_url_decode },
     { "fault",        l_fault },
     { "is_terminal",  l_is_terminal },

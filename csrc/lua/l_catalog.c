@@ -66,6 +66,103 @@ struct tg_catalog *tgl_check_catalog(lua_State *L, int arg)
     return tgl_check(L, arg, TYPE);
 }
 
+/* The words of a field that are one of `names`. */
+static unsigned word_of(lua_State *L, int t, const char *field, const char *const *names)
+{
+    struct tg_str word = tgl_field_str(L, t, field);
+    for (unsigned i = 0; names[i]; i++)
+        if (tg_str_is(word, names[i]))
+            return i;
+    luaL_error(L, "%s: unknown word", field);
+    return 0;
+}
+
+/* The list of parameters under `carries`; all of them without one. */
+static uint32_t read_carries(lua_State *L, int t)
+{
+    uint32_t bits = 0;
+    lua_getfield(L, t, "carries");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return TG_PARAM_ALL;
+    }
+    for (int i = 1; i <= (int)lua_rawlen(L, -1); i++) {
+        lua_rawgeti(L, -1, i);
+        int param = tg_param_of(tgl_check_str(L, -1));
+        if (param < 0)
+            luaL_error(L, "carries: %s is no parameter", lua_tostring(L, -1));
+        bits |= 1u << param;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return bits;
+}
+
+/* Read the wire on top. */
+static void read_wire(lua_State *L, struct tg_wire *w)
+{
+    static const char *const FRAMINGS[] = { "sse", "lines", "eventstream", "elements", NULL };
+    static const char *const NATIVES[] = { "chat", "completions", "embeddings", "rerank", "messages",
+                                           "responses", "gemini", "count", "", NULL };
+    static const char *const JOBS[TG_JOBS] = { "whole", "stream", "completions", "embeddings",
+                                               "rerank", "count" };
+    int t = lua_gettop(L);
+    *w = (struct tg_wire){
+        .name = tgl_field_str(L, t, "name"), .models = tgl_field_str(L, t, "models"),
+        .converts = tgl_field_str(L, t, "converts"), .source = tgl_field_str(L, t, "source"),
+        .adds = tgl_field_str(L, t, "adds"), .betas = tgl_field_str(L, t, "betas"),
+        .answers_are_chat = tgl_field_bool(L, t, "answers_are_chat"),
+        .omits_model = tgl_field_bool(L, t, "omits_model"),
+        .framing = (enum tg_framing)word_of(L, t, "framing", FRAMINGS), .carries = read_carries(L, t),
+        .native = (enum tg_api)word_of(L, t, "native", NATIVES),
+    };
+    lua_getfield(L, t, "targets");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (int job = 0; job < TG_JOBS; job++)
+        w->targets[job] = tgl_field_str(L, t + 1, JOBS[job]);
+    lua_pop(L, 1);
+}
+
+static void read_wires(lua_State *L, int t, struct tg_provider *p)
+{
+    lua_getfield(L, t, "wires");
+    if (lua_istable(L, -1)) {
+        p->wires_count = lua_rawlen(L, -1);
+        if (p->wires_count > TG_WIRES_MAX)
+            luaL_error(L, "wires: more than %d", TG_WIRES_MAX);
+        for (size_t i = 0; i < p->wires_count; i++) {
+            lua_rawgeti(L, -1, (int)i + 1);
+            luaL_checktype(L, -1, LUA_TTABLE);
+            read_wire(L, &p->wires[i]);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+static void read_signer(lua_State *L, int t, struct tg_signer *s)
+{
+    static const char *const KINDS[] = { "", "aws", "google", NULL };
+    const char *why = NULL;
+
+    lua_getfield(L, t, "signer");
+    if (lua_istable(L, -1)) {
+        int at = lua_gettop(L);
+        *s = (struct tg_signer){
+            .kind = (enum tg_signing)word_of(L, at, "kind", KINDS),
+            .access_key = tgl_field_str(L, at, "access_key"),
+            .secret_key = tgl_field_str(L, at, "secret_key"),
+            .session_token = tgl_field_str(L, at, "session_token"),
+            .region = tgl_field_str(L, at, "region"), .email = tgl_field_str(L, at, "email"),
+            .private_key = tgl_field_str(L, at, "private_key"),
+            .token_url = tgl_field_str(L, at, "token_url"),
+        };
+        if (s->token_url.len && tg_url_parse(s->token_url, &s->token_at, &why))
+            luaL_error(L, "token_url: %s", why);
+    }
+    lua_pop(L, 1);
+}
+
 /* Read the provider table on top. Views hold as long as the table does. */
 static void read_provider(lua_State *L, struct tg_provider *p)
 {
@@ -73,7 +170,6 @@ static void read_provider(lua_State *L, struct tg_provider *p)
     const char *why = NULL;
     p->slug        = tgl_field_str(L, t, "slug");
     p->name        = tgl_field_str(L, t, "name");
-    p->wire        = tgl_field_str(L, t, "wire");
     p->base_url    = tgl_field_str(L, t, "base_url");
     p->key         = tgl_field_str(L, t, "key");
     p->auth_header = tgl_field_str(L, t, "auth_header");
@@ -86,6 +182,8 @@ static void read_provider(lua_State *L, struct tg_provider *p)
     p->zdr               = tgl_field_bool(L, t, "zdr");
     p->wants_http2       = tgl_field_bool(L, t, "http2");
     p->no_stream_options = tgl_field_bool(L, t, "no_stream_options");
+    read_wires(L, t, p);
+    read_signer(L, t, &p->signer);
     if (tg_url_parse(p->base_url, &p->url, &why))
         luaL_error(L, "base_url: %s", why);
 }

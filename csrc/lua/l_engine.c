@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 #include "flow/embed.h"
+#include "lua/answerer.h"
 #include "lua/l_api.h"
 
 #define TYPE "tidegate.core.engine"
@@ -131,6 +132,16 @@ static int l_swap(lua_State *L)
     return 0;
 }
 
+/* Who converts formats finds the Lua half where this state finds it. */
+static void lend_answerer(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_getfield(L, -2, "cpath");
+    tgl_lend_answerer(lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_pop(L, 3);
+}
+
 static int l_finish(lua_State *L)
 {
     void **box = tgl_box(L, 1, TYPE);
@@ -152,6 +163,7 @@ int tgl_engine(lua_State *L)
     tgl_type(L, TYPE, METHODS, l_finish);
     void **box = tgl_new(L, TYPE);
     struct tg_buf *why = tgl_buf(L);
+    lend_answerer(L);
     *box = tg_embed_new(config, why);
     if (!*box)
         return tgl_fail_words(L, TG_ESYSTEM, tg_buf_view(why));

@@ -51,7 +51,7 @@ static struct tg_str usage_member(const struct tg_endpoint *e)
 static void change_stream_options(struct changes *c, const struct tg_needs *n,
                                   const struct tg_endpoint *e)
 {
-    if (!n->stream || n->api == TG_API_EMBEDDINGS)
+    if (!n->stream || !tg_api_streams(n->api))
         return;
     if (e->provider->no_stream_options)
         remove_field(c, n, TG_FIELD_STREAM_OPTIONS);

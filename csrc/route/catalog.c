@@ -39,13 +39,28 @@ static struct tg_str copy_part(struct tg_arena *arena, struct tg_str part, struc
                    : tg_arena_copy(arena, part);
 }
 
+/* The url was read in `whole`; now it is in the copy of it. */
+static bool copy_url(struct tg_arena *arena, struct tg_url *url, struct tg_str whole,
+                     struct tg_str copy)
+{
+    struct tg_str *parts[] = { &url->host, &url->path, &url->query };
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i] = copy_part(arena, *parts[i], whole, copy);
+        if (!parts[i]->at)
+            return false;
+    }
+    return true;
+}
+
 static bool copy_provider(struct tg_arena *arena, struct tg_provider *to,
                           const struct tg_provider *from, uint32_t index)
 {
-    struct tg_str *views[] = { &to->slug, &to->name, &to->wire, &to->base_url, &to->key,
-                               &to->auth_header, &to->auth_prefix, &to->headers, &to->proxy,
-                               &to->region, &to->about };
-    struct tg_str *parts[] = { &to->url.host, &to->url.path, &to->url.query };
+    struct tg_signer *s = &to->signer;
+    struct tg_str *views[] = { &to->slug, &to->name, &to->base_url, &to->key, &to->auth_header,
+                               &to->auth_prefix, &to->headers, &to->proxy, &to->region, &to->about,
+                               &s->access_key, &s->secret_key, &s->session_token, &s->region,
+                               &s->email, &s->private_key, &s->token_url };
 
     *to = *from;
     to->index = index;
@@ -54,12 +69,11 @@ static bool copy_provider(struct tg_arena *arena, struct tg_provider *to,
         if (!views[i]->at)
             return false;
     }
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        *parts[i] = copy_part(arena, *parts[i], from->base_url, to->base_url);
-        if (!parts[i]->at)
+    for (size_t i = 0; i < to->wires_count; i++)
+        if (tg_wire_copy(&to->wires[i], arena))
             return false;
-    }
-    return true;
+    return copy_url(arena, &to->url, from->base_url, to->base_url)
+        && copy_url(arena, &s->token_at, from->signer.token_url, s->token_url);
 }
 
 static bool copy_providers(struct tg_catalog *c, const struct tg_provider *providers, size_t count)

@@ -17,6 +17,7 @@
 #include "route/live.h"
 #include "route/price.h"
 #include "route/vocabulary.h"
+#include "route/wires.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
@@ -28,11 +29,28 @@ enum {
     TG_CATALOG_TEXT_MAX      = 256 << 20   /* bytes of one file */
 };
 
+/* How a request proves whose it is, where a header with a key is not enough. */
+enum tg_signing {
+    TG_SIGN_NOTHING,
+    TG_SIGN_AWS,                           /* Signature Version 4 */
+    TG_SIGN_GOOGLE                         /* a service account's token, fetched when needed */
+};
+
+/* What it takes; secrets but for region and token_url. */
+struct tg_signer {
+    enum tg_signing kind;
+    struct tg_str access_key, secret_key, session_token, region;   /* AWS */
+    struct tg_str email, private_key, token_url;                   /* Google; the key is PEM */
+    struct tg_url token_at;                                        /* of token_url */
+};
+
 /* One provider, from the configuration. Views belong to the catalogue. */
 struct tg_provider {
     uint32_t      index;
     struct tg_str slug, name;              /* "google-vertex", "Google" */
-    struct tg_str wire;                    /* "openai-chat" */
+    struct tg_wire wires[TG_WIRES_MAX];    /* the first whose models fit is a model's */
+    size_t        wires_count;             /* 0: OpenAI's chat completions */
+    struct tg_signer signer;
     struct tg_str base_url;                /* as written */
     struct tg_url url;                     /* of it */
     struct tg_str key;                     /* secret; empty: none is sent */
@@ -53,6 +71,7 @@ struct tg_endpoint {
     uint32_t      index;                   /* in the whole catalogue */
     const struct tg_model    *model;
     const struct tg_provider *provider;
+    const struct tg_wire *wire;            /* how this model is spoken to there */
     struct tg_str tag;                     /* "deepinfra/turbo"; default the slug */
     struct tg_str name;
     struct tg_str upstream_model;          /* the provider's name of the model */

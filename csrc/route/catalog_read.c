@@ -315,6 +315,16 @@ static void read_tool_choices(struct reader *r, struct tg_json v, uint32_t *out)
     *out = bits;
 }
 
+static const struct tg_wire *wire_of(const struct tg_provider *p, struct tg_str model)
+{
+    for (size_t i = 0; i < p->wires_count; i++) {
+        struct tg_str begins = p->wires[i].models;
+        if (model.len >= begins.len && !memcmp(model.at, begins.at, begins.len))
+            return &p->wires[i];
+    }
+    return &tg_wire_chat;
+}
+
 static void read_abilities(struct reader *r, const struct tg_json *members, struct tg_endpoint *e)
 {
     struct tg_str quantization = TG_STR("unknown");
@@ -325,6 +335,7 @@ static void read_abilities(struct reader *r, const struct tg_json *members, stru
     e->outputs = r->model->outputs;
     tg_reading_bits(&r->in, members[SUPPORTED_PARAMETERS], "supported_parameters", tg_param_of,
                     &e->params);
+    e->params &= e->wire->carries;         /* what has no place in the format cannot be asked */
     read_tool_choices(r, members[SUPPORTS_TOOL_CHOICE], &e->tool_choices);
     read_architecture(r, members[ARCHITECTURE], &e->inputs, &e->outputs);
     tg_reading_bool(&r->in, members[SUPPORTS_IMPLICIT_CACHING], "supports_implicit_caching",
@@ -369,6 +380,7 @@ static void read_endpoint(struct reader *r, struct tg_json v)
         return;
     }
     read_names(r, members, e);
+    e->wire = wire_of(e->provider, e->upstream_model);
     read_limits(r, members, e);
     read_abilities(r, members, e);
     read_data_policy(r, members, e);

@@ -7,6 +7,7 @@ enum {
                                       were seen on endpoints that answered */
     TEXT_BIT       = 1 << TG_MODE_TEXT,
     EMBEDDINGS_BIT = 1 << TG_MODE_EMBEDDINGS,
+    OTHER_BIT = 1 << TG_MODE_OTHER,        /* "rerank" is one of them */
     FORCED_CALLS   = 1 << TG_CHOICE_REQUIRED | 1 << TG_CHOICE_FUNCTION,
     POLICY_REASONS_MAX = 4,        /* that a client is told */
     MAX_TOKENS_BITS = TG_PARAM_BIT(MAX_TOKENS) | TG_PARAM_BIT(MAX_COMPLETION_TOKENS)
@@ -67,8 +68,12 @@ static bool supports(const struct tg_endpoint *e, uint32_t params)
 
 static bool speaks_api(const struct tg_endpoint *e, enum tg_api api)
 {
+    if (!tg_wire_offers(e->wire, api))
+        return false;
     if (api == TG_API_EMBEDDINGS)
         return e->outputs & EMBEDDINGS_BIT;
+    if (api == TG_API_RERANK)
+        return e->outputs & OTHER_BIT;
     return e->outputs & ~EMBEDDINGS_BIT;
 }
 
@@ -476,9 +481,19 @@ static void say_quantization(struct tg_buf *b, const struct tg_plan *p)
 static void say_api(struct tg_buf *b, const struct tg_plan *p)
 {
     tg_buf_str(b, p->needs->targets[0].asked);
-    tg_buf_z(b, p->needs->api == TG_API_EMBEDDINGS
-                    ? " is not an embedding model. Use it with /chat/completions."
-                    : " is an embedding model. Use it with /embeddings.");
+    switch (p->needs->api) {
+    case TG_API_EMBEDDINGS:
+        tg_buf_z(b, " is not an embedding model. Use it with /chat/completions.");
+        return;
+    case TG_API_RERANK:
+        tg_buf_z(b, " is not a rerank model, or none of its providers offers reranking.");
+        return;
+    case TG_API_COUNT:
+        tg_buf_z(b, " has no provider that counts tokens.");
+        return;
+    default:
+        tg_buf_z(b, " is an embedding model. Use it with /embeddings.");
+    }
 }
 
 static void say_none(struct tg_buf *b, const struct tg_plan *p)

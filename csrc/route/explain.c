@@ -242,15 +242,19 @@ static void put_drop(struct tg_buf *out, const struct tg_plan *p, const struct t
     tg_buf_char(out, '}');
 }
 
-static void put_dropped_params(struct tg_buf *out, uint32_t params)
+static void put_dropped_params(struct tg_buf *out, const struct tg_attempt *a)
 {
     tg_json_put_name(out, "dropped_parameters");
     tg_buf_char(out, '[');
     for (int i = 0; i < TG_PARAMS; i++) {
-        if (!(params & 1u << i))
+        if (!(a->dropped_params & 1u << i))
             continue;
         tg_json_put_comma(out);
         tg_json_put_text(out, tg_str_of(tg_param_name(i)));
+    }
+    if (a->lost.len) {
+        tg_json_put_comma(out);
+        tg_buf_str(out, a->lost);
     }
     tg_buf_char(out, ']');
 }
@@ -265,7 +269,7 @@ static void put_attempt(struct tg_buf *out, const struct tg_plan *p, const struc
         put_int(out, "ttft_ms", a->ttft_ms);
     if (a->total_ms >= 0)
         put_int(out, "total_ms", a->total_ms);
-    put_dropped_params(out, a->dropped_params);
+    put_dropped_params(out, a);
     tg_buf_char(out, '}');
 }
 

@@ -26,6 +26,8 @@ static bool is_given(struct tg_json v)
 /* ---- the body's members ---- */
 
 static const struct tg_word fields[] = {
+    TG_WORD("documents", TG_FIELD_DOCUMENTS),
+    TG_WORD("encoding_format", TG_FIELD_ENCODING_FORMAT),
     TG_WORD("frequency_penalty", TG_PARAM_FREQUENCY_PENALTY),
     TG_WORD("include_reasoning", TG_PARAM_INCLUDE_REASONING),
     TG_WORD("input", TG_FIELD_INPUT),
@@ -47,6 +49,7 @@ static const struct tg_word fields[] = {
     TG_WORD("prompt", TG_FIELD_PROMPT),
     TG_WORD("prompt_cache_key", TG_FIELD_PROMPT_CACHE_KEY),
     TG_WORD("provider", TG_FIELD_PROVIDER),
+    TG_WORD("query", TG_FIELD_QUERY),
     TG_WORD("reasoning", TG_PARAM_REASONING),
     TG_WORD("reasoning_effort", TG_PARAM_REASONING_EFFORT),
     TG_WORD("repetition_penalty", TG_PARAM_REPETITION_PENALTY),
@@ -208,7 +211,7 @@ static tg_err read_stream(struct reader *r)
     struct tg_json options = r->at[TG_FIELD_STREAM_OPTIONS];
 
     n->stream = false;
-    if (n->api == TG_API_EMBEDDINGS || !tg_json_bool(r->at[TG_FIELD_STREAM], &n->stream)
+    if (!tg_api_streams(n->api) || !tg_json_bool(r->at[TG_FIELD_STREAM], &n->stream)
         || !n->stream)
         return TG_OK;
     n->usage_is_asked = tg_json_get(options, "include_usage").kind == TG_JSON_TRUE;
@@ -269,20 +272,37 @@ static tg_err read_wishes(struct reader *r)
 
 /* ---- the prompt ---- */
 
+static tg_err read_rerank(struct reader *r, struct tg_prompt *p)
+{
+    struct tg_json query = r->at[TG_FIELD_QUERY], documents = r->at[TG_FIELD_DOCUMENTS];
+
+    if (!is_given(query))
+        return tg_refuse(&r->no, "Input required: specify 'query'");
+    if (!tg_json_count(documents))
+        return tg_refuse(&r->no, "Input required: specify 'documents', an array that is not empty");
+    tg_err err = tg_prompt_text(p, "documents", documents, &r->no);
+    if (!err)
+        tg_prompt_add(p, query);
+    return err;
+}
+
 static tg_err read_prompt(struct reader *r, struct tg_prompt *p)
 {
     struct tg_needs *n = r->n;
     struct tg_json messages = r->at[TG_FIELD_MESSAGES], prompt = r->at[TG_FIELD_PROMPT];
 
     if (n->api == TG_API_EMBEDDINGS) {
+        n->wants_base64 = tg_json_is(r->at[TG_FIELD_ENCODING_FORMAT], "base64");
         if (!is_given(r->at[TG_FIELD_INPUT]))
             return tg_refuse(&r->no, "Input required: specify 'input'");
         return tg_prompt_text(p, "input", r->at[TG_FIELD_INPUT], &r->no);
     }
-    if (n->api == TG_API_CHAT && is_given(messages))
+    if (n->api == TG_API_RERANK)
+        return read_rerank(r, p);
+    if (n->api != TG_API_COMPLETIONS && is_given(messages))
         return tg_prompt_messages(p, messages, &r->no);
-    if (!is_given(prompt))
-        return tg_refuse(&r->no, n->api == TG_API_CHAT
+    if (!is_given(prompt) || n->api == TG_API_COUNT)
+        return tg_refuse(&r->no, n->api != TG_API_COMPLETIONS
                                  ? "Input required: specify 'prompt' or 'messages'"
                                  : "Input required: specify 'prompt'");
     n->api = TG_API_COMPLETIONS;

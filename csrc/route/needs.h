@@ -74,6 +74,7 @@ struct tg_needs {
     bool          admits_priority, admits_flex;    /* the same policy */
 
     bool          stream;
+    bool          wants_base64;            /* encoding_format of embeddings */
     bool          usage_is_asked;          /* stream_options.include_usage is true already */
     struct tg_str stream_options;          /* JSON text that asks for usage as well */
     struct tg_str other_limit;             /* "max_tokens":N under its other name; empty when

@@ -114,6 +114,8 @@ struct tg_attempt {
     const char *outcome;                   /* "ok", "rate_limited", ...: flow/outcome.h */
     int64_t     ttft_ms, total_ms;         /* -1 unknown */
     uint32_t    dropped_params;            /* bits of enum tg_param */
+    struct tg_str lost;                    /* what else its format has no place for: elements of a
+                                              JSON array */
 };
 
 #endif

@@ -514,7 +514,9 @@ struct tg_cost tg_price_cost(const struct tg_price_set *p, const struct tg_usage
 {
     wide prompt = prompt_femto(p, u) + (wide)at_least_0(images) * price(p, TG_PRICE_IMAGE);
     wide completion = completion_femto(p, u);
-    wide fees = price(p, TG_PRICE_REQUEST) +
+    /* Who reranks counts searches, of which a request may be several. */
+    int64_t requests = u->search_units > 1 ? u->search_units : 1;
+    wide fees = (wide)requests * price(p, TG_PRICE_REQUEST) +
                 (wide)at_least_0(u->web_searches) * price(p, TG_PRICE_WEB_SEARCH);
     bool is_told = u->cost_nano >= 0 && (ceiling_nano < 0 || u->cost_nano <= ceiling_nano);
     int64_t listed = nano_of(prompt + completion + fees, FEMTO_PER_NANO / 2);

@@ -13,10 +13,12 @@ void tg_answer_put_identity(const struct tg_answer *a, const char *object, struc
 {
     tg_buf_z(out, "{\"id\":");
     tg_json_put_text(out, a->names.id);
-    tg_buf_z(out, ",\"object\":\"");
-    tg_buf_z(out, object);
-    tg_buf_char(out, '"');
-    if (a->api != TG_API_EMBEDDINGS) {
+    if (object) {
+        tg_buf_z(out, ",\"object\":\"");
+        tg_buf_z(out, object);
+        tg_buf_char(out, '"');
+    }
+    if (tg_api_streams(a->api)) {
         tg_buf_z(out, ",\"created\":");
         tg_buf_u64(out, a->names.created_s);
     }
@@ -44,6 +46,14 @@ static bool make_head(struct tg_answer *a)
     return a->head;
 }
 
+static bool make_ready(struct tg_answer *a)
+{
+    if (!tg_native_is(a->api))
+        return make_head(a);
+    a->native = tg_native_new(a->api);
+    return a->native;
+}
+
 void tg_answer_forget(struct tg_answer *a)
 {
     tg_choices_done(&a->choices);
@@ -53,7 +63,10 @@ void tg_answer_forget(struct tg_answer *a)
     tg_free(a->told);
     a->told = NULL;
     tg_buf_done(&a->usage);
+    if (a->native)
+        tg_native_forget(a->native);
     a->tier_len = 0;
+    a->counts_tokens = false;
     a->facts = (struct tg_answer_facts){ 0 };
     tg_usage_init(&a->facts.usage);
 }
@@ -69,7 +82,7 @@ struct tg_answer *tg_answer_new(enum tg_api api, const struct tg_answer_names *n
     a->names = *names;
     a->offered = offered_tools;
     tg_usage_init(&a->facts.usage);
-    if (!make_head(a)) {
+    if (!make_ready(a)) {
         tg_free(a);
         return NULL;
     }
@@ -81,6 +94,7 @@ void tg_answer_free(struct tg_answer *a)
     if (!a)
         return;
     tg_answer_forget(a);
+    tg_native_free(a->native);
     tg_free(a->head);
     tg_free(a);
 }
@@ -88,8 +102,10 @@ void tg_answer_free(struct tg_answer *a)
 void tg_answer_restart(struct tg_answer *a, const struct tg_answer_names *names)
 {
     tg_answer_forget(a);
-    tg_free(a->head);
     a->names = *names;
+    if (a->native)
+        return;
+    tg_free(a->head);
     make_head(a);                  /* without one, the next event is out of memory */
 }
 
@@ -196,12 +212,17 @@ static tg_err tell_bad_finish(struct tg_answer *a, const struct tg_choice *c)
     return tg_buf_str(&a->told->message, word) || a->told->code.bad ? TG_ENOMEM : TG_EPEER;
 }
 
+tg_err tg_answer_tell_finish(struct tg_answer *a, const struct tg_choice *c)
+{
+    return c->finish == TG_FINISH_ERROR ? tell_bad_finish(a, c) : TG_OK;
+}
+
 tg_err tg_answer_tell_piece(struct tg_answer *a, const struct tg_piece *p,
                             const struct tg_choice *c)
 {
     if (tg_completion_tells_error(p->error))
         return tg_answer_tell(a, p->object);
-    return c->finish == TG_FINISH_ERROR ? tell_bad_finish(a, c) : TG_OK;
+    return tg_answer_tell_finish(a, c);
 }
 
 /* ---- the frames of a stream ---- */
@@ -495,8 +516,7 @@ struct tg_str tg_answer_trim(struct tg_str s)
     return s;
 }
 
-/* Not JSON at all: an error event may be plain words. */
-static tg_err refuse(struct tg_answer *a, const struct tg_sse_event *ev, struct tg_str data)
+tg_err tg_answer_refuse(struct tg_answer *a, const struct tg_sse_event *ev, struct tg_str data)
 {
     if (!tg_str_is(ev->name, "error"))
         return TG_EINVAL;
@@ -514,6 +534,8 @@ tg_err tg_answer_event(struct tg_answer *a, const struct tg_sse_event *ev, struc
 
     if (ev->is_comment || !data.len || a->facts.has_terminal || a->facts.has_error)
         return TG_OK;
+    if (a->native)
+        return tg_native_event(a, ev, data, out);
     if (tg_str_is(data, "[DONE]")) {
         a->facts.has_terminal = true;
         return TG_OK;
@@ -521,10 +543,10 @@ tg_err tg_answer_event(struct tg_answer *a, const struct tg_sse_event *ev, struc
     if (!tg_str_is(ev->name, "error") && put_by_pattern(a, data, out))
         return out->bad ? TG_ENOMEM : TG_OK;
     if (tg_json_check(data, TG_JSON_DEPTH_MAX, &root, NULL))
-        return refuse(a, ev, data);
+        return tg_answer_refuse(a, ev, data);
     if (tg_str_is(ev->name, "error"))
         return tg_answer_tell(a, root);
-    if (root.kind != TG_JSON_OBJECT || a->api == TG_API_EMBEDDINGS)
+    if (root.kind != TG_JSON_OBJECT || !tg_api_streams(a->api))
         return TG_EINVAL;
     return tg_answer_put_frames(a, root, false, out);
 }
@@ -583,6 +605,16 @@ static void put_missing_arguments(struct frames *f, unsigned index)
         end_frame(f, "},\"finish_reason\":null,\"native_finish_reason\":null}]}");
 }
 
+static void put_rerank_usage(struct tg_answer *a, const struct tg_cost *cost,
+                             struct tg_json original, struct tg_buf *out)
+{
+    struct tg_usage u = a->facts.usage;
+
+    if (!a->counts_tokens)
+        u.total = -1;                  /* an estimate, which only the price is made of */
+    tg_usage_put_rerank(out, &u, cost, original);
+}
+
 /* A chat that told nothing used nothing that we know of; embeddings complete
  * nothing. */
 void tg_answer_put_usage(struct tg_answer *a, const struct tg_cost *cost, struct tg_str metadata,
@@ -592,12 +624,15 @@ void tg_answer_put_usage(struct tg_answer *a, const struct tg_cost *cost, struct
     struct tg_str text = tg_buf_view(&a->usage);
     struct tg_json original = { text, text.len ? TG_JSON_OBJECT : TG_JSON_NONE };
 
-    if (a->api == TG_API_EMBEDDINGS)
+    if (!tg_api_streams(a->api))
         u->completion = -1;
     else if (u->completion < 0)
         u->completion = 0;
     tg_buf_z(out, ",\"usage\":");
-    tg_usage_put(out, u, cost, original);
+    if (a->api == TG_API_RERANK)
+        put_rerank_usage(a, cost, original, out);
+    else
+        tg_usage_put(out, u, cost, original);
     put_metadata(metadata, out);
 }
 
@@ -623,6 +658,8 @@ tg_err tg_answer_finish(struct tg_answer *a, const struct tg_cost *cost, struct 
     struct frames f = { .a = a, .out = out, .has_lines = true };
     unsigned first = a->choices.count;
 
+    if (a->native)
+        return tg_native_finish(a, cost, metadata, out);
     if (!a->head)
         return TG_ENOMEM;
     for (unsigned i = a->choices.count; i-- > 0;)
@@ -646,6 +683,8 @@ tg_err tg_answer_fail(struct tg_answer *a, struct tg_str error, struct tg_str me
     struct frames f = { .a = a, .out = out, .has_lines = true };
     struct tg_str native = tg_answer_native_reason(a);
 
+    if (a->native)
+        return tg_native_fail(a, error, metadata, out);
     if (!a->head)
         return TG_ENOMEM;
     begin_choice(&f, 0);

@@ -1,12 +1,18 @@
-/* answer.h -- make an OpenAI-compatible provider's answer what the contract
- * says, chunk by chunk or whole.
+/* answer.h -- make a provider's answer what the contract says, chunk by chunk
+ * or whole.
  *
- * There are as many dialects as providers; this module knows none of them by
- * name. It reads what is there, keeps what it does not know, and always
- * writes one shape, OpenRouter's: our id, model and provider, role
- * in every delta, finish reasons normalised with native_finish_reason beside
- * them, reasoning in `reasoning`, tool calls with gapless indices, one usage
- * chunk, [DONE]. Pure: text in, text and facts out.
+ * Of OpenAI-compatible chats there are as many dialects as providers; this
+ * module knows none of them by name. It reads what is there, keeps what it does
+ * not know, and always writes one shape, OpenRouter's: our id, model and
+ * provider, role in every delta, finish reasons normalised with
+ * native_finish_reason beside them, reasoning in `reasoning`, tool calls with
+ * gapless indices, one usage chunk, [DONE].
+ *
+ * Where the client speaks another format (TG_API_MESSAGES, TG_API_RESPONSES,
+ * TG_API_GEMINI) it is the provider's own, and its bytes go on as they came,
+ * with what is ours spliced in (wire/native.h). The facts are the same.
+ *
+ * Pure: text in, text and facts out.
  *
  *     stream:  for each event   tg_answer_event(a, ev, out)
  *              at the end       tg_answer_settle(a) ? tg_answer_finish(...) : tg_answer_fail(...)
@@ -82,8 +88,7 @@ struct tg_str tg_answer_native_reason(const struct tg_answer *a);
 /* ---- stream ---- */
 
 /* Translate one event; append zero or more frames "data: {...}\n\n" to `out`.
- * The finish chunk is held back (content may follow it; usage certainly
- * does). TG_EINVAL for an event that is no completion chunk (malformed JSON,
+ * The finish is held back (content may follow it; usage certainly does). TG_EINVAL for an event that is no completion chunk (malformed JSON,
  * not an object), TG_EPEER when it tells an error (see tg_answer_told()),
  * TG_ETOOBIG past a limit, TG_ENOMEM. With TG_EPEER the frames of what the
  * event brought beside the error are in `out`; with the others nothing is.
@@ -101,7 +106,8 @@ tg_err tg_answer_finish(struct tg_answer *a, const struct tg_cost *cost, struct 
                         struct tg_buf *out);
 
 /* The end of a broken one: a chunk with `error` (JSON text of the contract's
- * error object), finish_reason "error"; no [DONE]. */
+ * error object), finish_reason "error"; no [DONE]. In other formats their own
+ * event for it. */
 tg_err tg_answer_fail(struct tg_answer *a, struct tg_str error, struct tg_str metadata,
                       struct tg_buf *out);
 
@@ -116,7 +122,8 @@ tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_
                        struct tg_str metadata, struct tg_buf *out);
 
 /* The provider answered a stream request with a whole body: the same as
- * frames, without the ending (tg_answer_finish() follows). */
+ * frames, without the ending (tg_answer_finish() follows). TG_EINVAL where
+ * that cannot be: vectors, and formats that are passed on as they came. */
 tg_err tg_answer_write_as_stream(struct tg_answer *a, struct tg_str body, struct tg_buf *out);
 
 #endif

@@ -1,9 +1,10 @@
-/* answer_parts.h -- what answer.c and answer_whole.c share. Included by those
- * two and by nothing else. */
+/* answer_parts.h -- what answer.c, answer_whole.c and native*.c share. Included
+ * by those and by nothing else. */
 #ifndef TG_ANSWER_PARTS_H
 #define TG_ANSWER_PARTS_H
 
 #include "wire/answer.h"
+#include "wire/native.h"
 #include "wire/pattern.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
 
 struct tg_answer {
     enum tg_api            api;
+    struct tg_native      *native;                 /* NULL: it is made what the contract says */
     struct tg_answer_names names;
     struct tg_json         offered;                /* the request's tools */
     struct tg_answer_facts facts;
@@ -25,12 +27,13 @@ struct tg_answer {
     char                   tier[TG_ANSWER_TIER_MAX];   /* the last service_tier, JSON */
     uint8_t                tier_len;
     uint8_t                text_hole;              /* which of the pattern's is the text */
+    bool                   counts_tokens;          /* of reranked documents: tokens were told */
 };
 
 /* Nothing has come yet. Names and head stay. */
 void tg_answer_forget(struct tg_answer *a);
 
-/* Append `{"id":...` to `"provider":...`. */
+/* Append `{"id":...` to `"provider":...`; `object` may be NULL. */
 void tg_answer_put_identity(const struct tg_answer *a, const char *object, struct tg_buf *out);
 
 /* Append `,"usage":...`, and `,"openrouter_metadata":...` unless it is empty. */
@@ -55,6 +58,20 @@ struct tg_told *tg_answer_make_told(struct tg_answer *a);
 tg_err tg_answer_tell(struct tg_answer *a, struct tg_json root);
 tg_err tg_answer_tell_piece(struct tg_answer *a, const struct tg_piece *p,
                             const struct tg_choice *c);
+
+/* The same where a finish reason is no end but an accident. */
+tg_err tg_answer_tell_finish(struct tg_answer *a, const struct tg_choice *c);
+
+/* Data that is no JSON: an error event may be plain words, anything else is
+ * TG_EINVAL. */
+tg_err tg_answer_refuse(struct tg_answer *a, const struct tg_sse_event *ev, struct tg_str data);
+
+/* A whole body that is no answer: TG_EPEER when it has words for an error,
+ * else TG_EINVAL. */
+tg_err tg_answer_read_words(struct tg_answer *a, struct tg_json root);
+
+/* A whole answer was read: is it one? TG_EPEER, TG_EINVAL when not. */
+tg_err tg_answer_settle_whole(struct tg_answer *a);
 
 /* Append the frames of one object: an event's, or a whole answer. */
 tg_err tg_answer_put_frames(struct tg_answer *a, struct tg_json object, bool is_whole,

@@ -58,9 +58,7 @@ static tg_err read_pieces(struct tg_answer *a, struct tg_json choices)
     return err;
 }
 
-/* Something that is no answer: an error in a shape of its own, or nothing that
- * anybody knows. */
-static tg_err read_words(struct tg_answer *a, struct tg_json root)
+tg_err tg_answer_read_words(struct tg_answer *a, struct tg_json root)
 {
     if (!tg_answer_make_told(a))
         return TG_ENOMEM;
@@ -74,7 +72,7 @@ static tg_err read_words(struct tg_answer *a, struct tg_json root)
 }
 
 /* As in a stream: whole is what tells its end, or brought something. */
-static tg_err settle_choices(struct tg_answer *a)
+tg_err tg_answer_settle_whole(struct tg_answer *a)
 {
     a->facts.has_terminal = true;
     a->facts.content_events = a->facts.has_content;
@@ -83,12 +81,46 @@ static tg_err settle_choices(struct tg_answer *a)
     return a->facts.has_error ? TG_EPEER : TG_EINVAL;
 }
 
-static tg_err settle_embeddings(struct tg_answer *a, struct tg_json data)
+/* What reranking took, where Cohere tells it: what is billed holds. */
+static void read_meta(struct tg_answer *a, struct tg_json meta)
 {
-    a->facts.has_content = tg_json_count(data) > 0;
+    tg_usage_read(&a->facts.usage, tg_json_get(meta, "tokens"));
+    tg_usage_read(&a->facts.usage, tg_json_get(meta, "billed_units"));
+}
+
+/* Vectors, or documents in a new order: a list, which is there or not. */
+static tg_err read_list(struct tg_answer *a, struct tg_json root, struct tg_json list)
+{
+    if (list.kind != TG_JSON_ARRAY)
+        return tg_answer_read_words(a, root);
+    if (a->api == TG_API_RERANK)
+        read_meta(a, tg_json_get(root, "meta"));
+    a->facts.has_content = tg_json_count(list) > 0;
     a->facts.has_finish = a->facts.has_terminal = true;
     tg_usage_settle(&a->facts.usage);
+    a->counts_tokens = a->facts.usage.total >= 0;
+    return a->usage.bad ? TG_ENOMEM : TG_OK;
+}
+
+/* {"object":"token_count","prompt_tokens":N}: what converters make of it. */
+static tg_err read_count(struct tg_answer *a, struct tg_json root)
+{
+    int64_t tokens;
+
+    if (!tg_json_i64(tg_json_get(root, "prompt_tokens"), &tokens) || tokens < 0)
+        return tg_answer_read_words(a, root);
+    a->facts.has_content = a->facts.has_finish = a->facts.has_terminal = true;
     return TG_OK;
+}
+
+static tg_err read_completion(struct tg_answer *a, struct tg_json root, struct tg_json choices)
+{
+    if (choices.kind != TG_JSON_ARRAY)
+        return tg_answer_read_words(a, root);
+    tg_err err = read_pieces(a, choices);
+    if (a->usage.bad)
+        return TG_ENOMEM;
+    return err ? err : tg_answer_settle_whole(a);
 }
 
 tg_err tg_answer_read(struct tg_answer *a, struct tg_str body)
@@ -101,7 +133,11 @@ tg_err tg_answer_read(struct tg_answer *a, struct tg_str body)
     if (tg_json_check(body, TG_JSON_DEPTH_MAX, &root, NULL))
         return TG_EINVAL;
     if (root.kind != TG_JSON_OBJECT)
-        return root.kind == TG_JSON_ARRAY ? read_words(a, root) : TG_EINVAL;
+        return root.kind == TG_JSON_ARRAY ? tg_answer_read_words(a, root) : TG_EINVAL;
+    if (a->native)
+        return tg_native_read(a, root);
+    if (a->api == TG_API_COUNT)
+        return read_count(a, root);
     tg_completion_read(&c, a->api, root, &nowhere);
     bool is_out_of_memory = nowhere.bad;
     tg_buf_done(&nowhere);
@@ -111,15 +147,8 @@ tg_err tg_answer_read(struct tg_answer *a, struct tg_str body)
     tg_answer_note(a, &c);
     if (tg_completion_is_error(&c))
         return tg_answer_tell(a, c.error_in);
-    bool is_embeddings = a->api == TG_API_EMBEDDINGS;
-    if ((is_embeddings ? c.data : c.choices).kind != TG_JSON_ARRAY)
-        return read_words(a, root);
-    tg_err err = is_embeddings ? TG_OK : read_pieces(a, c.choices);
-    if (a->usage.bad)
-        return TG_ENOMEM;
-    if (err)
-        return err;
-    return is_embeddings ? settle_embeddings(a, c.data) : settle_choices(a);
+    return tg_api_streams(a->api) ? read_completion(a, root, c.choices)
+                                  : read_list(a, root, c.data);
 }
 
 /* ---- write ---- */
@@ -195,9 +224,9 @@ static const char *object_of(enum tg_api api)
     switch (api) {
     case TG_API_CHAT:        return "chat.completion";
     case TG_API_COMPLETIONS: return "text_completion";
-    case TG_API_EMBEDDINGS:  break;
+    case TG_API_EMBEDDINGS:  return "list";
+    default:                 return NULL;      /* others have no `object` */
     }
-    return "list";
 }
 
 tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_cost *cost,
@@ -208,10 +237,14 @@ tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_
     struct tg_completion c;
     tg_err err = TG_OK;
 
+    if (a->native)
+        return tg_native_write(a, body, cost, metadata, out);
+    if (a->api == TG_API_COUNT)
+        return tg_buf_str(out, root.raw);
     tg_answer_put_identity(a, object_of(a->api), out);
     tg_completion_read(&c, a->api, root, &passed);
-    if (a->api == TG_API_EMBEDDINGS) {
-        tg_buf_z(out, ",\"data\":");
+    if (!tg_api_streams(a->api)) {
+        tg_buf_z(out, a->api == TG_API_RERANK ? ",\"results\":" : ",\"data\":");
         tg_buf_str(out, c.data.raw);
     } else {
         put_or_null(out, "system_fingerprint", c.system_fingerprint);
@@ -234,7 +267,7 @@ tg_err tg_answer_write_as_stream(struct tg_answer *a, struct tg_str body, struct
 
     if (err)
         return err;
-    if (a->api == TG_API_EMBEDDINGS)
+    if (a->native || !tg_api_streams(a->api))
         return TG_EINVAL;
     tg_answer_forget(a);           /* what was read comes again, this time to be written */
     err = tg_answer_put_frames(a, root, true, out);

@@ -47,6 +47,8 @@ void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json
         case TG_NAME_SYSTEM_FINGERPRINT: c->system_fingerprint = value; continue;
         case TG_NAME_SERVICE_TIER:       c->service_tier = value; continue;
         case TG_NAME_DATA:
+            if (api == TG_API_RERANK)
+                break;
             c->data = value;
             if (api == TG_API_EMBEDDINGS)
                 continue;
@@ -65,7 +67,11 @@ void tg_completion_read(struct tg_completion *c, enum tg_api api, struct tg_json
             continue;
         case TG_NAME_COST: c->charge = value; break;
         case TG_NAME_TYPE: c->type = value; break;
-        default:           break;
+        default:
+            if (api != TG_API_RERANK || !tg_json_key_is(key, "results"))
+                break;
+            c->data = value;
+            continue;
         }
         tg_name_pass(out, key, value);
         c->says_more |= tg_delta_says(value);

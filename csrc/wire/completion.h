@@ -13,12 +13,25 @@
 enum tg_api {
     TG_API_CHAT,            /* /chat/completions */
     TG_API_COMPLETIONS,     /* /completions */
-    TG_API_EMBEDDINGS       /* /embeddings; never a stream */
+    TG_API_EMBEDDINGS,      /* /embeddings; never a stream */
+    TG_API_RERANK,          /* /rerank; never a stream */
+    TG_API_MESSAGES,        /* Anthropic's /messages */
+    TG_API_RESPONSES,       /* OpenAI's /responses */
+    TG_API_GEMINI,          /* Google's :generateContent and :streamGenerateContent */
+    TG_API_COUNT,           /* how many tokens a chat has; never a stream */
+    TG_APIS
 };
+
+static inline bool tg_api_streams(enum tg_api api)
+{
+    return api != TG_API_EMBEDDINGS && api != TG_API_RERANK && api != TG_API_COUNT;
+}
 
 /* Views of the text read; kind NONE is absent. */
 struct tg_completion {
-    struct tg_json choices, data, object, type, system_fingerprint, service_tier;
+    struct tg_json data;           /* what is listed instead of choices: vectors, or reranked
+                                      documents ("results") */
+    struct tg_json choices, object, type, system_fingerprint, service_tier;
     struct tg_json error;
     struct tg_json error_in;       /* the object that has it as a member */
     struct tg_json usage;

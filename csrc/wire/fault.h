@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/str.h"
+#include "wire/json.h"
 
 /* error_type: the contract's 27 values (section 5.3), in its order. */
 enum tg_fault_type {
@@ -92,6 +93,33 @@ tg_err tg_fault_put(struct tg_buf *out, const struct tg_fault *f);
 /* Append the whole envelope: {"error":{...}} with `metadata` (JSON text or
  * empty) as openrouter_metadata beside it. */
 tg_err tg_fault_put_body(struct tg_buf *out, const struct tg_fault *f, struct tg_str metadata);
+
+/* How a client's format tells an error. */
+enum tg_fault_shape {
+    TG_SHAPE_CHAT,         /* tg_fault_put_body() */
+    TG_SHAPE_MESSAGES,     /* {"type":"error","error":{"type":...},"request_id":...} */
+    TG_SHAPE_RESPONSES,    /* {"error":{"code","message",...},"error_type":...} */
+    TG_SHAPE_GEMINI        /* {"error":{"code","message","status","details":[...]}} */
+};
+
+/* The envelope in that shape, in the words that the format's SDKs know. `id`
+ * is the request's, may be empty. */
+tg_err tg_fault_put_body_as(struct tg_buf *out, enum tg_fault_shape shape,
+                            const struct tg_fault *f, struct tg_str id, struct tg_str metadata);
+
+/* The same of an error object that tg_fault_put() wrote. */
+tg_err tg_fault_put_error_as(struct tg_buf *out, enum tg_fault_shape shape, struct tg_json error,
+                             struct tg_str id, struct tg_str metadata);
+
+/* The type that such an object names. */
+enum tg_fault_type tg_fault_type_in(struct tg_json error);
+
+/* Anthropic's word for a type ("overloaded_error"), OpenAI's code in a failed
+ * response ("server_error"), Google's canonical code of an HTTP status
+ * ("RESOURCE_EXHAUSTED"). Never NULL. */
+const char *tg_fault_word_messages(enum tg_fault_type type);
+const char *tg_fault_word_responses(enum tg_fault_type type);
+const char *tg_fault_word_gemini(int status);
 
 /* The reason phrase of an HTTP status: "Too Many Requests". Never NULL. */
 const char *tg_fault_phrase(int status);

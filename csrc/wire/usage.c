@@ -1,4 +1,4 @@
-#include "wire/usage.h"
+#include "wire/usage_parts.h"
 
 #include <limits.h>
 #include <string.h>
@@ -12,7 +12,7 @@ void tg_usage_init(struct tg_usage *u)
         .cached = -1, .cache_write = -1, .cache_write_1h = -1,
         .prompt_audio = -1, .prompt_image = -1, .prompt_video = -1,
         .reasoning = -1, .completion_audio = -1, .completion_image = -1,
-        .web_searches = -1, .cost_nano = -1,
+        .web_searches = -1, .search_units = -1, .cost_nano = -1,
     };
 }
 
@@ -43,6 +43,7 @@ static const struct field fields[] = {
     FIELD(NULL, "cache_creation_input_tokens", cache_write),    /* Anthropic */
     FIELD(NULL, "audio_prompt_tokens", prompt_audio),           /* Azure's Grok */
     FIELD(NULL, "num_search_queries", web_searches),            /* Perplexity */
+    FIELD(NULL, "search_units", search_units),                  /* Cohere, OpenRouter */
     FIELD("prompt_tokens_details", "cached_tokens", cached),
     FIELD("prompt_tokens_details", "cache_write_tokens", cache_write),
     FIELD("prompt_tokens_details", "audio_tokens", prompt_audio),
@@ -82,14 +83,17 @@ static const struct tg_str part_names[PARTS] = {
     [IS_BYOK] = NAME("is_byok"),
 };
 
+void tg_usage_see(struct tg_usage *u)
+{
+    u->seen = (u->prompt >= 0 && u->completion >= 0) || u->total >= 0;
+}
+
 static int64_t *field_at(struct tg_usage *u, const struct field *f)
 {
     return (int64_t *)(void *)((char *)u + f->offset);
 }
 
-/* A count that can be true; otherwise false, and `u` is doubtful unless the
- * value is null. */
-static bool read_count(struct tg_usage *u, struct tg_json value, int64_t *count)
+bool tg_usage_count(struct tg_usage *u, struct tg_json value, int64_t *count)
 {
     int64_t n;
 
@@ -120,7 +124,7 @@ static void read_field(struct tg_usage *said, const char *group, struct tg_str k
         int64_t count;
         bool is_group = f->group ? group && strcmp(f->group, group) == 0 : !group;
         if (is_group && is_named(key, f->name)) {
-            if (read_count(said, value, &count) && count > *field_at(said, f))
+            if (tg_usage_count(said, value, &count) && count > *field_at(said, f))
                 *field_at(said, f) = count;
             return;
         }
@@ -150,7 +154,7 @@ static void read_cache_creation(struct tg_usage *said, struct tg_json parts)
     read_group(said, parts, "cache_creation");
     tg_json_iter_init(&it, parts);
     while (parts.kind == TG_JSON_OBJECT && tg_json_next(&it, &key, &value))
-        if (read_count(said, value, &count))
+        if (tg_usage_count(said, value, &count))
             sum += count;
     if (parts.kind == TG_JSON_OBJECT && sum > said->cache_write && sum <= TG_USAGE_TOKENS_MAX)
         said->cache_write = sum;
@@ -162,7 +166,7 @@ static void read_input(struct tg_usage *u, struct tg_usage *said, const struct t
 {
     int64_t input;
 
-    if (!read_count(said, parts[INPUT], &input) || said->prompt >= 0)
+    if (!tg_usage_count(said, parts[INPUT], &input) || said->prompt >= 0)
         return;
     if (parts[INPUT_DETAILS].kind != TG_JSON_OBJECT) {
         int64_t cached = said->cached >= 0 ? said->cached : u->cached;
@@ -240,7 +244,7 @@ static void merge(struct tg_usage *u, const struct tg_usage *said)
     if (said->cost_nano >= 0)
         u->cost_nano = said->cost_nano;
     u->doubtful = u->doubtful || said->doubtful;
-    u->seen = (u->prompt >= 0 && u->completion >= 0) || u->total >= 0;
+    tg_usage_see(u);
 }
 
 /* One pass over the object: counts are read, the rest is put where it belongs. */
@@ -408,20 +412,40 @@ static void put_completion_details(struct tg_buf *out, const struct tg_usage *u,
     tg_buf_char(out, '}');
 }
 
-/* The contract's schema wants both parts where there are details. */
-static void put_cost_details(struct tg_buf *out, const struct tg_cost *cost)
+static bool has_cost_details(const struct tg_cost *cost)
 {
-    if (cost->upstream < 0 && cost->upstream_prompt < 0 && cost->upstream_completion < 0)
-        return;
-    tg_json_put_name(out, "cost_details");
+    return cost->upstream >= 0 || cost->upstream_prompt >= 0 || cost->upstream_completion >= 0;
+}
+
+/* The contract's schema wants both parts where there are details. */
+tg_err tg_usage_put_cost_details(struct tg_buf *out, const struct tg_cost *cost,
+                                 const char *prompt_name, const char *completion_name)
+{
+    if (!has_cost_details(cost))
+        return TG_OK;
     tg_buf_z(out, "{\"upstream_inference_cost\":");
     if (cost->upstream < 0)
         tg_buf_z(out, "null");
     else
         tg_usage_put_dollars(out, cost->upstream);
-    put_amount(out, "upstream_inference_prompt_cost", cost->upstream_prompt);
-    put_amount(out, "upstream_inference_completions_cost", cost->upstream_completion);
-    tg_buf_char(out, '}');
+    put_amount(out, prompt_name, cost->upstream_prompt);
+    put_amount(out, completion_name, cost->upstream_completion);
+    return tg_buf_char(out, '}');
+}
+
+static void put_cost(struct tg_buf *out, const struct tg_cost *cost)
+{
+    put_amount(out, "cost", cost->total);
+    tg_buf_z(out, cost->is_byok ? ",\"is_byok\":true" : ",\"is_byok\":false");
+}
+
+static void put_cost_details(struct tg_buf *out, const struct tg_cost *cost)
+{
+    if (!has_cost_details(cost))
+        return;
+    tg_json_put_name(out, "cost_details");
+    tg_usage_put_cost_details(out, cost, "upstream_inference_prompt_cost",
+                              "upstream_inference_completions_cost");
 }
 
 /* What the provider tells of its tools, and the searches where it names them
@@ -456,16 +480,34 @@ tg_err tg_usage_put(struct tg_buf *out, const struct tg_usage *u, const struct t
     if (u->completion >= 0)
         put_count(out, "completion_tokens", u->completion);
     put_count(out, "total_tokens", u->total);
-    if (cost) {
-        put_amount(out, "cost", cost->total);
-        tg_buf_z(out, cost->is_byok ? ",\"is_byok\":true" : ",\"is_byok\":false");
-    }
+    if (cost)
+        put_cost(out, cost);
     put_prompt_details(out, u, original);
     if (cost)
         put_cost_details(out, cost);
     if (u->completion >= 0)
         put_completion_details(out, u, original);
     put_server_tools(out, u, original);
+    put_others(out, original, known);
+    return tg_buf_char(out, '}');
+}
+
+tg_err tg_usage_put_rerank(struct tg_buf *out, const struct tg_usage *u,
+                           const struct tg_cost *cost, struct tg_json original)
+{
+    static const char *const known[] = {
+        "search_units", "total_tokens", "cost", "is_byok", "cost_details", NULL
+    };
+
+    tg_buf_char(out, '{');
+    if (u->search_units >= 0)
+        put_count(out, "search_units", u->search_units);
+    if (u->total >= 0)
+        put_count(out, "total_tokens", u->total);
+    if (cost) {
+        put_cost(out, cost);
+        put_cost_details(out, cost);
+    }
     put_others(out, original, known);
     return tg_buf_char(out, '}');
 }

@@ -24,6 +24,7 @@ struct tg_usage {
     int64_t prompt_audio, prompt_image, prompt_video;
     int64_t reasoning, completion_audio, completion_image;
     int64_t web_searches;
+    int64_t search_units;              /* what reranking is billed by; no tokens */
     int64_t cost_nano;                 /* charge the provider reported, nano-dollars; -1 */
 };
 
@@ -43,6 +44,10 @@ void tg_usage_init(struct tg_usage *u);
  * that is no object leaves it alone. */
 void tg_usage_read(struct tg_usage *u, struct tg_json usage);
 
+/* The same of Gemini's usageMetadata: thoughts are part of completion, the
+ * prompts of its own tools part of prompt. */
+void tg_usage_read_gemini(struct tg_usage *u, struct tg_json metadata);
+
 /* Read a charge that stands outside the usage object: a number of dollars, or
  * {"total_cost":...} or {"usd":...}. Anything else leaves `u` alone. */
 void tg_usage_read_charge(struct tg_usage *u, struct tg_json cost);
@@ -58,6 +63,16 @@ void tg_usage_settle(struct tg_usage *u);
  * then there are no cost fields. */
 tg_err tg_usage_put(struct tg_buf *out, const struct tg_usage *u, const struct tg_cost *cost,
                     struct tg_json original);
+
+/* Append the usage object of reranked documents: search_units and total_tokens
+ * where they were said, `cost` unless it is NULL, the rest of `original`. */
+tg_err tg_usage_put_rerank(struct tg_buf *out, const struct tg_usage *u,
+                           const struct tg_cost *cost, struct tg_json original);
+
+/* Append the object of what the provider takes, the parts under these names;
+ * nothing when none of it is known. */
+tg_err tg_usage_put_cost_details(struct tg_buf *out, const struct tg_cost *cost,
+                                 const char *prompt_name, const char *completion_name);
 
 /* Append nano-dollars as a JSON number of dollars, exact: 1403550 -> 0.00140355. */
 tg_err tg_usage_put_dollars(struct tg_buf *out, int64_t nano);

@@ -161,6 +161,9 @@ describe("tidegate mock", function()
     assert.same({ "tool_calls", "get_weather", '{"city":"Rom"}' },
       { r.finish_reason, r.message.tool_calls[1]["function"].name, r.message.tool_calls[1]["function"].arguments })
     local tool = { type = "function", ["function"] = { name = "f" } }
+    local other = { type = "function", ["function"] = { name = "g" } }
+    r = ask(nil, { tools = gateway.list { tool, other }, tool_choice = other }).json.choices[1]
+    assert.equal("g", r.message.tool_calls[1]["function"].name)
     r = ask(nil, { tools = gateway.list { tool }, tool_choice = "required" }).json.choices[1]
     assert.equal("f", r.message.tool_calls[1]["function"].name)
     local stream = ask("/t/chat/completions", STREAM)
@@ -231,9 +234,10 @@ describe("tidegate mock", function()
   end]] }, function(ask, port)
     local r = ask "/by/body"
     assert.same({ 418, "1", "POST" }, { r.status, r.headers["x-odd"], r.json.m })
-    r = http.post(port, "/by/chunks", "{}")
-    assert.equal("data: 1\n\ndata: 2\n\n", r.body)
-    assert.is_true(r.chunks[2].at - r.chunks[1].at >= 0.09)
+    local chunked = http.post(port, "/by/chunks", "{}")
+    assert.equal("data: 1\n\ndata: 2\n\n", chunked.body)
+    assert.is_true(chunked.chunks[2].at - chunked.chunks[1].at >= 0.09)
+    assert.equal(r.json.n + 2, ask("/by/body").json.n)
     assert.equal("hi", http.post(port, "/by/raw", "{}").body)
     assert.is_true(http.post(port, "/by/half", "{}").cut)
     assert.is_false((pcall(http.post, port, "/by/reset", "{}")))

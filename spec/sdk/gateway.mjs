@@ -3,20 +3,11 @@
 //   const gw = await start(answers)      answers: (request, response) => void
 //   gw.url, gw.provider.requests, await gw.stop()
 
-import { spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync, rmSync, existsSync } from "node:fs";
+import { mkdtempSync, writeFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-
-const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../..");
-
-function program() {
-  const named = process.env.TIDEGATE;
-  if (named) return named;
-  const checked = join(root, "build/asan/tidegate");
-  return existsSync(checked) ? checked : join(root, "build/tidegate");
-}
+import { join } from "node:path";
+import { launch } from "./process.mjs";
 
 export const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 
@@ -99,29 +90,17 @@ export async function start(answers, { auth = "keys" } = {}) {
     providers = { { slug = "alpha", name = "Alpha", wire = "openai-chat", zdr = true, data_collection = "deny",
       base_url = "http://127.0.0.1:${provider.port}/v1", key = "provider-key-0123456789" } },
   }\n`);
-  const child = spawn(program(), ["serve", join(dir, "tidegate.lua")]);
-  let printed = "";
-  const url = await new Promise((ready, fail) => {
-    const hear = (d) => {
-      printed += d;
-      const found = printed.match(/listening on (http:\/\/\S+)/);
-      if (found) ready(found[1]);
-    };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
-    child.on("exit", (code) => fail(new Error(`the gateway ended with ${code}:\n${printed}`)));
-  });
+  const program = await launch("serve", join(dir, "tidegate.lua"));
   return {
-    url, provider, apiKey: "sk-tg-v1-spec-key-0123456789",
+    url: program.url, provider, apiKey: "sk-tg-v1-spec-key-0123456789",
     async stop() {
-      child.removeAllListeners("exit");
-      const ended = new Promise((done) => child.on("exit", done));
-      child.kill("SIGTERM");
-      const code = await ended;
-      provider.server.closeAllConnections();
-      provider.server.close();
-      rmSync(dir, { recursive: true });
-      if (code !== 0) throw new Error(`the gateway ended with ${code}:\n${printed}`);
+      try {
+        await program.stop();
+      } finally {
+        provider.server.closeAllConnections();
+        provider.server.close();
+        rmSync(dir, { recursive: true });
+      }
     },
   };
 }

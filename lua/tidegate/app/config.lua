@@ -15,6 +15,8 @@ local read_file = require "tidegate.base.read_file"
 local sandbox   = require "tidegate.app.sandbox"
 local schema    = require "tidegate.app.schema"
 local shipped   = require "tidegate.app.shipped"
+local signers   = require "tidegate.app.signers"
+local spoken    = require "tidegate.app.spoken"
 local wires     = require "tidegate.wire.wires"
 
 local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
@@ -67,13 +69,25 @@ local function header_lines(headers)
   return table.concat(out)
 end
 
+-- The wire's fields, unless the provider's table has others.
+local function all_headers(wire, p)
+  local headers, has = {}, {}
+  for name, value in pairs(p.headers or {}) do headers[name], has[name:lower()] = value, true end
+  for name, value in pairs(wire.headers or {}) do
+    if not has[name:lower()] then headers[name] = value end
+  end
+  return headers
+end
+
+local BEARER = { header = "Authorization", prefix = "Bearer " }
+
 -- As struct tg_provider wants it.
-local function for_core(p)
-  local wire = wires[p.wire or "openai-chat"]
+local function for_core(p, wire, signer)
+  local auth = p.token and BEARER or wire.auth
   return {
-    slug = p.slug, name = p.name or p.slug, wire = wire.speaks, base_url = p.base_url,
-    key = p.key or nil, auth_header = wire.auth_header, auth_prefix = wire.auth_prefix,
-    headers = header_lines(p.headers), proxy = p.proxy, region = p.region,
+    slug = p.slug, name = p.name or p.slug, wires = wires.compile(p.wire or "openai-chat", wire, p),
+    base_url = p.base_url, key = p.token or p.key or nil, auth_header = auth.header, auth_prefix = auth.prefix,
+    signer = signer, headers = header_lines(all_headers(wire, p)), proxy = p.proxy, region = p.region,
     about = p.about and core.json.encode(p.about),
     denies_data_collection = p.data_collection == "deny" or p.zdr == true, zdr = p.zdr,
     http2 = p.http2, no_stream_options = p.stream_options == false,
@@ -84,15 +98,42 @@ end
 -- is written in its table; a table that is made by a program has no place in
 -- the source, and then any unset variable is reason enough.
 local function lacks_key(p, node, missing)
-  if p.key ~= nil then return false end
+  for _, name in ipairs(signers.SECRETS) do
+    if p[name] ~= nil then return false end
+  end
   if p.missing_env then return true end
-  if node and node.fields then return node.fields.key ~= nil end
-  return #missing > 0
+  if not (node and node.fields) then return #missing > 0 end
+  for _, name in ipairs(signers.SECRETS) do
+    if node.fields[name] ~= nil then return true end
+  end
+  return false
 end
 
 local function check_url(p, name)
   local ok, why = core.is_url(p[name])
   if not ok then return ("providers: %s of %s: %s"):format(name, p.slug, tostring(why)) end
+end
+
+local function keep_secret(p, notes)
+  for _, name in ipairs { "key", "token" } do
+    if type(p[name]) == "string" then
+      core.log.secret(p[name])
+      if #p[name] < SECRET_BYTES then
+        notes[#notes + 1] = ("provider %s has a key of less than %d characters: too short to be found "
+          .. "and blacked out in what it says"):format(p.slug, SECRET_BYTES)
+      end
+    end
+  end
+end
+
+-- One provider as the core wants it; nil and what is wrong with which key.
+local function read_provider(file, p)
+  local wire, why = file.wires.find(p.wire or "openai-chat")
+  if not wire then return nil, "wire", why end
+  local signer, key, words, project = signers.of(wire, p, file.path_of)
+  if key then return nil, key, words end
+  p.project = p.project or project
+  return for_core(p, wire, signer)
 end
 
 -- The providers that take part, and what is told about the others.
@@ -119,14 +160,12 @@ local function read_providers(file)
     if lacks_key(p, node_at(file.root, "providers", i), file.missing) then
       notes[#notes + 1] = ("provider %s is left out: its key is not set"):format(p.slug)
     else
-      taking_part[#taking_part + 1] = for_core(p)
-      if type(p.key) == "string" then
-        core.log.secret(p.key)
-        if #p.key < SECRET_BYTES then
-          notes[#notes + 1] = ("provider %s has a key of less than %d characters: too short to be found "
-            .. "and blacked out in what it says"):format(p.slug, SECRET_BYTES)
-        end
+      local read, key, words = read_provider(file, p)
+      if not read then
+        return nil, file:complain({ "providers", i, key }, ("providers[%d].%s: %s"):format(i, key, words))
       end
+      taking_part[#taking_part + 1] = read
+      keep_secret(p, notes)
     end
   end
   return taking_part, notes
@@ -201,8 +240,16 @@ local function explain_nil(file, bad)
   return bad
 end
 
+local function directory_of(path)
+  return path:match("^(.*/)[^/]*$") or ""
+end
+
 local function new_file(name, getenv)
   local file = setmetatable({ name = name, missing = {}, root = { line = 1 } }, file_mt)
+  -- A path that is written in the file, from where the program runs.
+  function file.path_of(path)
+    return path:sub(1, 1) == "/" and path or directory_of(name) .. path
+  end
   function file.env(variable)
     if type(variable) ~= "string" then error("env: the name of a variable expected", 2) end
     local value = getenv(variable)
@@ -249,9 +296,6 @@ local function fields_of(name)
   end
 end
 
-local function directory_of(path)
-  return path:match("^(.*/)[^/]*$") or ""
-end
 
 local function list_of(value)
   return type(value) == "string" and { value } or value
@@ -263,7 +307,7 @@ local function catalogs_of(file, names)
   for i, name in ipairs(names) do
     catalogs[i] = {
       name = name, is_shipped = shipped.has(name),
-      path = name:sub(1, 1) == "/" and name or directory_of(file.name) .. name,
+      path = file.path_of(name),
       complain = function(message) return file:complain({ "catalog", i }, "catalog: " .. message) end,
     }
   end
@@ -274,6 +318,7 @@ end
 local function files_of(file, catalogs)
   local files = {}
   if not file.is_builtin then files[1] = file.name end
+  for _, path in ipairs(file.wires.files) do files[#files + 1] = path end
   for _, catalog in ipairs(catalogs) do
     if not catalog.is_shipped then files[#files + 1] = catalog.path end
   end
@@ -320,6 +365,8 @@ function config.load(source, overrides, getenv)
   file.text = overrides and overrides.text
   local err = not is_table and run_file(file) or check_file(file)
   if err then return nil, err end
+  file.wires, err = spoken.read(file)
+  if not file.wires then return nil, err end
   local settings
   settings, err = settings_of(file, overrides or {})
   if not settings then return nil, err end

@@ -5,13 +5,16 @@
 -- base/fields.lua.
 
 local fields = require "tidegate.base.fields"
-local near   = require "tidegate.base.near"
-local wires  = require "tidegate.wire.wires"
 
 local schema = {}
 
 local function is_slug(value)
   return value:find("^[%w][%w%-_%.]*$") ~= nil, "letters, digits and -._ expected"
+end
+
+-- What goes into a path or a signature as it is.
+local function is_word(value)
+  return value:find "^[%w][%w%-%._:]*$" ~= nil, "letters, digits and -._: expected"
 end
 
 local PATH_MAX = 107    -- of a socket file: what the kernel has room for
@@ -24,21 +27,6 @@ local function is_address(value)
   end
   local port = tonumber(value:match("^%[[%x:%.]+%]:(%d+)$") or value:match("^[%w%.%-]*:(%d+)$"))
   return port ~= nil and port <= 65535, "HOST:PORT expected, as in 127.0.0.1:8080"
-end
-
-local function is_built_wire(value)
-  if wires[value] and wires[value].speaks then return true end
-  local built = {}
-  for name, wire in pairs(wires) do
-    if wire.speaks then built[#built + 1] = name end
-  end
-  table.sort(built)
-  local names = {}
-  for name in pairs(wires) do names[#names + 1] = name end
-  local meant = not wires[value] and near(names, value)
-  return false, ("%s; this version speaks %s%s"):format(
-    wires[value] and "not built yet" or "no such wire", table.concat(built, " and "),
-    meant and ", did you mean " .. meant .. "?" or "")
 end
 
 local POLICY_NAME = "^[%w_%-]+$"
@@ -64,13 +52,28 @@ local PROVIDER = {
   { name = "slug", type = "string", required = true, check = is_slug,
     doc = "its name in catalogues and in `order`, `only`, `ignore`" },
   { name = "name", type = "string", doc = "its name for people; default the slug" },
-  { name = "wire", type = "string", check = is_built_wire,
-    doc = "the format it speaks; default `openai-chat`" },
+  { name = "wire", type = "string",
+    doc = "the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`" },
   { name = "base_url", type = "string", url = true,
-    doc = "requests go to `base_url .. \"/chat/completions\"`; default that of the built-in provider of this slug" },
+    doc = "requests go to the wire's paths below it, as `base_url .. \"/chat/completions\"`; default that of the "
+      .. "built-in provider of this slug" },
   { name = "key", type = "string", secret = true, or_false = true,
     doc = "travels to `base_url` and nowhere else. When `env` finds nothing the provider is left out; "
       .. "without this key, or with `false`, none is sent" },
+  { name = "token", type = "string", secret = true,
+    doc = "sent as `Authorization: Bearer` where the wire sends keys another way, as Azure's access tokens are" },
+  { name = "api_version", type = "string", check = is_word,
+    doc = "of `azure-openai` with deployments in its paths; default `2024-10-21`" },
+  { name = "project", type = "string", check = is_word, doc = "of `vertex`: the Google Cloud project" },
+  { name = "location", type = "string", check = is_word, doc = "of `vertex`; default `global`" },
+  { name = "credentials", type = "string", secret = true, is_free = true,
+    doc = "of `vertex`: a service account's JSON file, relative to this file, or its text" },
+  { name = "access_key", type = "string", secret = true,
+    doc = "of `bedrock-converse`, with `secret_key`: requests are signed; a Bedrock API key goes under `key`" },
+  { name = "secret_key", type = "string", secret = true, doc = "the same" },
+  { name = "session_token", type = "string", secret = true, doc = "the same, of temporary credentials" },
+  { name = "aws_region", type = "string", check = is_word,
+    doc = "the region requests are signed for; default the one in `base_url`" },
   { name = "data_collection", type = "string", one_of = { "allow", "deny" },
     doc = "`deny`: it neither trains on nor keeps prompts; default `allow`" },
   { name = "zdr", type = "boolean", doc = "it keeps nothing at all (zero data retention); default `false`" },
@@ -109,6 +112,9 @@ schema.config = {
       .. "that comes with the program" },
   { name = "providers", type = "list", of = PROVIDER, or_name = true,
     doc = "providers; a string is a built-in one with its usual environment variable" },
+  { name = "wires", type = "map", of = "string", names = POLICY_NAME,
+    called = "wire name (letters, digits, - and _)",
+    doc = "name to path, relative to this file: [formats of your own](adding-a-provider.md)" },
   { name = "policy", type = "string", default = "default", check = is_policy,
     doc = "routes requests that name none: a path that ends in `.lua`, relative to this file, or a name" },
   { name = "policies", type = "map", of = "string", names = POLICY_NAME,

@@ -5,16 +5,20 @@
 
 local json     = require("tidegate.core").json
 local data_url = require "tidegate.convert.data_url"
+local shape    = require "tidegate.convert.shape"
 
 local chat = {}
 
 -- Schemas keep the order of their members, on which prompt caches depend.
 local KEEP = { parameters = true, schema = true }
 
---- @treturn table  the request; `parameters` and `schema` are json.raw
+--- @treturn ?table  the request; `parameters` and `schema` are json.raw
+-- @treturn ?string  what has the wrong type
 function chat.read(text)
   local body, err = json.read(text, KEEP)
   if not body then return nil, tostring(err) end
+  local ok, why = shape.check(body)
+  if not ok then return nil, why end
   return body
 end
 
@@ -27,6 +31,14 @@ function chat.lost(body, carried)
   end
   table.sort(lost)
   return lost
+end
+
+--- The names in a set, sorted.
+function chat.sorted(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
 end
 
 -- Members that every converter takes care of, or that mean something to the gateway only.
@@ -59,6 +71,23 @@ function chat.text(content, between)
     if part.type == "refusal" then out[#out + 1] = part.refusal end
   end
   return table.concat(out, between or "")
+end
+
+--- A message's content with its author's name in front, for formats that know no names: "name: text".
+function chat.named(message)
+  local content, name = message.content, message.name
+  if type(name) ~= "string" or name == "" or content == nil or content == "" then return content end
+  if type(content) ~= "table" then return name .. ": " .. content end
+  local out, is_told = {}, false
+  for i, part in ipairs(content) do
+    out[i] = part
+    if part.type == "text" and not is_told then
+      out[i] = { type = "text", text = name .. ": " .. (part.text or ""), cache_control = part.cache_control }
+      is_told = true
+    end
+  end
+  if not is_told then table.insert(out, 1, { type = "text", text = name .. ":" }) end
+  return out
 end
 
 --- Is this message an instruction rather than a turn?

@@ -27,6 +27,12 @@ function writer:delta(members, choice)
     .. ',"delta":{' .. members .. "}}]}")
 end
 
+--- The same with the probabilities of its tokens: OpenAI's `logprobs` object as JSON text.
+function writer:scored(members, logprobs, choice)
+  self.emit('{"object":"chat.completion.chunk","choices":[{"index":' .. (choice or 0)
+    .. ',"delta":{' .. members .. '},"logprobs":' .. logprobs .. "}]}")
+end
+
 function writer:text(raw, choice)      self:delta('"content":' .. raw, choice) end
 function writer:refusal(raw, choice)   self:delta('"refusal":' .. raw, choice) end
 function writer:reasoning(raw, choice) self:delta('"reasoning":' .. raw, choice) end

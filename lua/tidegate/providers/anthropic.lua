@@ -1,10 +1,8 @@
 return {
   slug = "anthropic",
   name = "Anthropic",
-  -- Its OpenAI-compatible endpoint: text, pictures and tools; prompt caching and
-  -- signed reasoning need its own format.
-  wire = "openai-chat",
-  base_url = "https://api.anthropic.com/v1",
+  wire = "anthropic-messages",
+  base_url = "https://api.anthropic.com",
   env = "ANTHROPIC_API_KEY",
   -- Not trained on; kept for 30 days, unless the organisation has an agreement.
   data_collection = "allow",

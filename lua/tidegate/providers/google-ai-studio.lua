@@ -1,9 +1,8 @@
 return {
   slug = "google-ai-studio",
   name = "Google AI Studio",
-  -- Its OpenAI-compatible endpoint; thought signatures need its own format.
-  wire = "openai-chat",
-  base_url = "https://generativelanguage.googleapis.com/v1beta/openai",
+  wire = "gemini",
+  base_url = "https://generativelanguage.googleapis.com",
   env = "GEMINI_API_KEY",
   -- Trained on without billing; with billing kept for a while against abuse.
   data_collection = "allow",

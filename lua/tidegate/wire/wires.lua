@@ -1,19 +1,73 @@
---- The formats in which providers are spoken to, by the name that `wire` has in
--- the configuration.
+--- The formats in which providers are spoken to, by the name that `wire` has in the configuration.
 --
--- `speaks` is the dialect on the line; a wire without it has a name and is not
--- built yet. The key travels as the provider's own SDK sends it.
+-- A wire is data, one file each (docs/adding-a-provider.md); what a file may say:
+--
+--     auth     = { header, prefix }   how the key travels, as the provider's own SDK sends it
+--     headers  = { [name] = value }   further fields of every request
+--     targets  = { whole, stream, completions, embeddings, rerank, count }: path and query below base_url, or a
+--                function of the provider's table that gives them; "{model}" is the provider's name of the model.
+--                What is missing is not offered
+--     framing  = "sse" (default), "lines" (a JSON text a line), "eventstream" (AWS), "elements" (of a JSON array)
+--     converts = the converters between it and chat; nil: it is chat
+--     native   = the client format that needs no conversion: chat, messages, responses, gemini
+--     carries  = which of the contract's 26 parameters it has a place for; nil: all
+--     signs    = "aws", "google": keys that are no header
+--     others   = { { models = prefix, ... } }: models whose name at the provider begins so are spoken to as this says
+--     adds, omits_model, betas        of native requests: members to add, no `model`, known anthropic-beta words
 
-return {
-  ["openai-chat"] = { speaks = "openai-chat", auth_header = "Authorization", auth_prefix = "Bearer " },
-  ["mistral"]     = { speaks = "openai-chat", auth_header = "Authorization", auth_prefix = "Bearer " },
-
-  ["anthropic-messages"] = {},
-  ["azure-openai"]       = {},
-  ["bedrock-converse"]   = {},
-  ["cohere"]             = {},
-  ["gemini"]             = {},
-  ["ollama"]             = {},
-  ["openai-responses"]   = {},
-  ["vertex"]             = {},
+local NAMES = {
+  "openai-chat", "azure-openai", "mistral", "anthropic-messages", "gemini", "vertex", "cohere", "bedrock-converse",
+  "openai-responses", "ollama",
 }
+
+local wires = { names = NAMES }
+
+--- @treturn ?table  nil when there is no such wire
+function wires.find(name)
+  for _, known in ipairs(NAMES) do
+    if known == name then return require("tidegate.wire." .. name:gsub("%-", "_")) end
+  end
+end
+
+--- The path of a request below `base_url`, whose own path may repeat the target's first step: who writes
+-- https://api.anthropic.com/v1 means the same as who leaves /v1 out.
+function wires.below(base_url, target)
+  local first = target:match "^(/v%d[%w]*)/"
+  if first and base_url:gsub("/+$", ""):sub(-#first) == first then return target:sub(#first + 1) end
+  return target
+end
+
+local JOBS = { "whole", "stream", "completions", "embeddings", "rerank", "count" }
+
+local function targets_of(wire, provider)
+  local given = wire.targets
+  if type(given) == "function" then given = given(provider) end
+  local targets = {}
+  for _, job in ipairs(JOBS) do
+    targets[job] = given[job] and wires.below(provider.base_url, given[job])
+  end
+  return targets
+end
+
+local function one(name, wire, provider)
+  return {
+    name = wire.name or name, models = wire.models, converts = wire.converts, source = wire.source,
+    targets = targets_of(wire, provider), framing = wire.framing or "sse", native = wire.native or "",
+    carries = wire.carries, adds = wire.adds, omits_model = wire.omits_model,
+    answers_are_chat = wire.answers_are_chat,
+    betas = wire.betas and " " .. table.concat(wire.betas, " ") .. " " or nil,
+  }
+end
+
+--- The ways to speak to this provider, as the core wants them: those for some models first.
+-- @tparam string name  of the wire
+-- @tparam table wire
+-- @tparam table provider  as the configuration has it
+function wires.compile(name, wire, provider)
+  local list = {}
+  for _, other in ipairs(wire.others or {}) do list[#list + 1] = one(name, other, provider) end
+  list[#list + 1] = one(name, wire, provider)
+  return list
+end
+
+return wires

@@ -248,7 +248,6 @@ static struct tg_config *new_config(const char *author)
         snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%u/%s/v1", providers.port, WAYS[i]);
         p[i].index = (uint32_t)i;
         p[i].slug = p[i].name = tg_str_of(WAYS[i]);
-        p[i].wire = TG_STR("openai-chat");
         p[i].base_url = tg_str_of(urls[i]);
         p[i].key = TG_STR("secret");
         p[i].auth_header = TG_STR("Authorization");

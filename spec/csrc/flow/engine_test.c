@@ -126,7 +126,6 @@ static struct tg_config *make_config(void)
         snprintf(urls[i], sizeof urls[i], "http://127.0.0.1:%u/v1", tg_addr_port(&bound));
         p[i].index = (uint32_t)i;
         p[i].slug = p[i].name = tg_str_of(slugs[i]);
-        p[i].wire = TG_STR("openai-chat");
         p[i].base_url = tg_str_of(urls[i]);
         p[i].key = TG_STR("secret");
         p[i].auth_header = TG_STR("Authorization");

@@ -947,6 +947,63 @@ TEST("embeddings keep their data byte for byte")
                 "{'cached_tokens':0,'cache_write_tokens':0,'audio_tokens':0,'video_tokens':0}}}");
 }
 
+TEST("reranked documents are told with what it took, in searches or in tokens")
+{
+    check_whole(TG_API_RERANK,
+                "{'id':'c','results':[{'index':1, 'relevance_score':0.750}],'meta':{'api_version':"
+                "{'version':'2'},'billed_units':{'search_units':1}}}",
+                "{'id':'gen-1','model':'v/m','provider':'Pro V',"
+                "'results':[{'index':1, 'relevance_score':0.750}],'meta':{'api_version':"
+                "{'version':'2'},'billed_units':{'search_units':1}},"
+                "'usage':{'search_units':1,'cost':0.000000005,'is_byok':false}}");
+    check_whole(TG_API_RERANK,
+                "{'model':'bge','object':'list','results':[],'usage':{'prompt_tokens':13,"
+                "'total_tokens':13,'cost':7}}",
+                "{'id':'gen-1','model':'v/m','provider':'Pro V','results':[],"
+                "'usage':{'total_tokens':13,'cost':0.000000005,'is_byok':false,"
+                "'prompt_tokens':13}}");
+}
+
+TEST("the tokens of reranking are what is billed")
+{
+    static const struct { const char *body; int64_t prompt, total, units; } rows[] = {
+        { "{'results':[]}", -1, -1, -1 },
+        { "{'results':[],'usage':{'total_tokens':17}}", 17, 17, -1 },
+        { "{'results':[],'usage':{'prompt_tokens':13,'total_tokens':13}}", 13, 13, -1 },
+        { "{'results':[],'meta':{'tokens':{'input_tokens':9},'billed_units':{'search_units':2}}}",
+          9, 9, 2 },
+        { "{'results':[],'meta':{'tokens':{'input_tokens':9},'billed_units':{'input_tokens':8}}}",
+          8, 8, -1 },
+        { "{'results':[],'usage':{'search_units':3}}", -1, -1, 3 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tg_answer *a = tg_answer_new(TG_API_RERANK, &names, (struct tg_json){ 0 });
+        check_context = rows[i].body;
+        CHECK_INT(tg_answer_read(a, qs(rows[i].body)), TG_OK);
+        CHECK_INT(tg_answer_facts(a)->usage.prompt, rows[i].prompt);
+        CHECK_INT(tg_answer_facts(a)->usage.total, rows[i].total);
+        CHECK_INT(tg_answer_facts(a)->usage.search_units, rows[i].units);
+        tg_answer_free(a);
+    }
+}
+
+TEST("an estimate of tokens is for the price of reranking and is not told")
+{
+    struct tg_answer *a = tg_answer_new(TG_API_RERANK, &names, (struct tg_json){ 0 });
+    struct tg_str body = qs("{'results':[]}");
+    struct tg_buf out = { 0 };
+
+    CHECK_INT(tg_answer_read(a, body), TG_OK);
+    tg_answer_usage(a)->prompt = tg_answer_usage(a)->total = 99;
+    CHECK_INT(tg_answer_write(a, body, &cost, TG_STR("{}"), &out), TG_OK);
+    CHECK(tg_str_ends(tg_buf_view(&out), q("'results':[],'usage':{'cost':0.000000005,"
+                                         "'is_byok':false},'openrouter_metadata':{}}")));
+    CHECK_INT(tg_answer_write_as_stream(a, body, &out), TG_EINVAL);
+    tg_buf_done(&out);
+    tg_answer_free(a);
+}
+
 TEST("a body that is no answer is refused, and one that tells an error is told")
 {
     static const struct {
@@ -967,6 +1024,9 @@ TEST("a body that is no answer is refused, and one that tells an error is told")
           TG_EINVAL, "" },
         { TG_API_EMBEDDINGS, "{'data':{}}", TG_EINVAL, "" },
         { TG_API_EMBEDDINGS, "{'embeddings':[[1]]}", TG_EINVAL, "" },
+        { TG_API_RERANK, "{'results':{}}", TG_EINVAL, "" },
+        { TG_API_RERANK, "{'data':[]}", TG_EINVAL, "" },
+        { TG_API_RERANK, "{'message':'no'}", TG_EPEER, "no" },
         { TG_API_CHAT, "{'error':{'code':502,'message':'down'}}", TG_EPEER, "down" },
         { TG_API_CHAT, "{'error':'down','choices':[{'message':{'content':'a'},"
           "'finish_reason':'stop'}]}", TG_EPEER, "down" },

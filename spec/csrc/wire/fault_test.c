@@ -267,6 +267,150 @@ TEST("the envelope holds the error, and the metadata beside it when there is som
     tg_buf_done(&out);
 }
 
+/* ---- other formats ---- */
+
+TEST("every type has a word in each format (contract, section 5.3)")
+{
+    static const struct { const char *type, *messages, *responses; } contract[] = {
+        { "context_length_exceeded", "invalid_request_error", "invalid_prompt" },
+        { "max_tokens_exceeded", "invalid_request_error", "server_error" },
+        { "token_limit_exceeded", "invalid_request_error", "server_error" },
+        { "string_too_long", "invalid_request_error", "server_error" },
+        { "invalid_request", "invalid_request_error", "invalid_prompt" },
+        { "invalid_prompt", "invalid_request_error", "invalid_prompt" },
+        { "content_policy_violation", "invalid_request_error", "image_content_policy_violation" },
+        { "refusal", "invalid_request_error", "server_error" },
+        { "invalid_image", "invalid_request_error", "server_error" },
+        { "image_too_large", "invalid_request_error", "server_error" },
+        { "image_too_small", "invalid_request_error", "server_error" },
+        { "unsupported_image_format", "invalid_request_error", "server_error" },
+        { "image_download_failed", "invalid_request_error", "server_error" },
+        { "authentication", "authentication_error", "server_error" },
+        { "payment_required", "billing_error", "server_error" },
+        { "permission_denied", "permission_error", "server_error" },
+        { "not_found", "not_found_error", "server_error" },
+        { "image_not_found", "not_found_error", "server_error" },
+        { "precondition_failed", "invalid_request_error", "server_error" },
+        { "payload_too_large", "invalid_request_error", "server_error" },
+        { "unprocessable", "invalid_request_error", "server_error" },
+        { "rate_limit_exceeded", "rate_limit_error", "rate_limit_exceeded" },
+        { "server", "api_error", "server_error" }, { "unmapped", "api_error", "server_error" },
+        { "provider_unavailable", "api_error", "server_error" },
+        { "provider_overloaded", "overloaded_error", "server_error" },
+        { "timeout", "timeout_error", "server_error" },
+    };
+
+    CHECK_INT(COUNT(contract), TG_FAULT_TYPES - 1);
+    for (size_t i = 0; i < COUNT(contract); i++) {
+        enum tg_fault_type type = tg_fault_type_of(tg_str_of(contract[i].type));
+        check_context = contract[i].type;
+        CHECK_STR(tg_str_of(tg_fault_word_messages(type)), contract[i].messages);
+        CHECK_STR(tg_str_of(tg_fault_word_responses(type)), contract[i].responses);
+    }
+    check_context = "";
+    CHECK_STR(tg_str_of(tg_fault_word_messages(TG_FAULT_NONE)), "api_error");
+}
+
+TEST("every status has Google's canonical code")
+{
+    static const struct { int status; const char *word; } cases[] = {
+        { 400, "INVALID_ARGUMENT" }, { 401, "UNAUTHENTICATED" }, { 402, "FAILED_PRECONDITION" },
+        { 403, "PERMISSION_DENIED" }, { 404, "NOT_FOUND" }, { 408, "DEADLINE_EXCEEDED" },
+        { 409, "ABORTED" }, { 412, "FAILED_PRECONDITION" }, { 413, "INVALID_ARGUMENT" },
+        { 422, "INVALID_ARGUMENT" }, { 429, "RESOURCE_EXHAUSTED" }, { 500, "INTERNAL" },
+        { 501, "UNIMPLEMENTED" }, { 502, "UNAVAILABLE" }, { 503, "UNAVAILABLE" },
+        { 504, "DEADLINE_EXCEEDED" }, { 529, "UNAVAILABLE" }, { 599, "UNKNOWN" },
+        { 0, "UNKNOWN" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CHECK_STR(tg_str_of(tg_fault_word_gemini(cases[i].status)), cases[i].word);
+}
+
+static void check_shape(enum tg_fault_shape shape, const struct tg_fault *f, const char *id,
+                        const char *metadata, const char *want)
+{
+    struct tg_buf out = { 0 };
+
+    CHECK_INT(tg_fault_put_body_as(&out, shape, f, tg_str_of(id), tg_str_of(metadata)), TG_OK);
+    CHECK_INT(tg_json_check(tg_buf_view(&out), TG_JSON_DEPTH_MAX, NULL, NULL), TG_OK);
+    CHECK_STR(tg_buf_view(&out), want);
+    tg_buf_done(&out);
+}
+
+TEST("the envelope is the one that a format's SDKs read")
+{
+    struct tg_fault f = tg_fault_make(TG_FAULT_RATE_LIMIT_EXCEEDED, "Slow \"down\"");
+
+    f.retry_after_ms = 1500;
+    check_shape(TG_SHAPE_MESSAGES, &f, "gen-1", "{\"attempt\":0}",
+                "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\","
+                "\"message\":\"Slow \\\"down\\\"\",\"error_type\":\"rate_limit_exceeded\"},"
+                "\"request_id\":\"gen-1\",\"openrouter_metadata\":{\"attempt\":0}}");
+    check_shape(TG_SHAPE_RESPONSES, &f, "gen-1", "",
+                "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"Slow \\\"down\\\"\","
+                "\"type\":\"rate_limit_error\",\"param\":null},"
+                "\"error_type\":\"rate_limit_exceeded\",\"metadata\":{\"error_type\":"
+                "\"rate_limit_exceeded\",\"retry_after_seconds\":2,\"retry_after_seconds_raw\":1.5,"
+                "\"headers\":{\"Retry-After\":\"2\"}}}");
+    check_shape(TG_SHAPE_GEMINI, &f, "gen-1", "",
+                "{\"error\":{\"code\":429,\"message\":\"Slow \\\"down\\\"\","
+                "\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[{\"@type\":"
+                "\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"RATE_LIMIT_EXCEEDED\","
+                "\"domain\":\"tidegate\"},{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+                "\"retryDelay\":\"1.500s\"}]}}");
+    f = tg_fault_make(TG_FAULT_AUTHENTICATION, NULL);
+    check_shape(TG_SHAPE_MESSAGES, &f, "", "",
+                "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\","
+                "\"message\":\"Missing Authentication header\",\"error_type\":\"authentication\"},"
+                "\"request_id\":null}");
+    check_shape(TG_SHAPE_GEMINI, &f, "", "{}",
+                "{\"error\":{\"code\":401,\"message\":\"Missing Authentication header\","
+                "\"status\":\"UNAUTHENTICATED\",\"details\":[{\"@type\":"
+                "\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"AUTHENTICATION\","
+                "\"domain\":\"tidegate\"}]},\"openrouter_metadata\":{}}");
+    check_shape(TG_SHAPE_CHAT, &f, "", "",
+                "{\"error\":{\"code\":401,\"message\":\"Missing Authentication header\","
+                "\"error_type\":\"authentication\",\"http_status\":401,"
+                "\"metadata\":{\"error_type\":\"authentication\"}}}");
+}
+
+TEST("secrets and our own failures are told in no shape")
+{
+    struct tg_fault f = tg_fault_make(TG_FAULT_PROVIDER_UNAVAILABLE, "bad key sk-shape-0123456789!");
+
+    tg_log_secret(TG_STR("sk-shape-0123456789"));
+    f.raw = TG_STR("{\"key\":\"sk-shape-0123456789\"}");
+    for (int shape = TG_SHAPE_CHAT; shape <= TG_SHAPE_GEMINI; shape++) {
+        struct tg_buf out = { 0 };
+        CHECK_INT(tg_fault_put_body_as(&out, (enum tg_fault_shape)shape, &f, TG_STR(""),
+                                       TG_STR("")), TG_OK);
+        CHECK(memmem(out.at, out.len, "bad key [redacted]!", 19));
+        CHECK(!memmem(out.at, out.len, "sk-shape", 8));
+        tg_buf_reset(&out);
+        struct tg_fault internal = tg_fault_make(TG_FAULT_SERVER, "disk I/O error in ledger.db");
+        tg_fault_put_body_as(&out, (enum tg_fault_shape)shape, &internal, TG_STR(""), TG_STR(""));
+        CHECK(!memmem(out.at, out.len, "ledger", 6));
+        tg_buf_done(&out);
+    }
+}
+
+TEST("an error object that lacks what a shape tells is told all the same")
+{
+    struct tg_json nothing = { TG_STR("{}"), TG_JSON_OBJECT };
+    struct tg_buf out = { 0 };
+
+    for (int shape = TG_SHAPE_CHAT; shape <= TG_SHAPE_GEMINI; shape++) {
+        tg_buf_reset(&out);
+        CHECK_INT(tg_fault_put_error_as(&out, (enum tg_fault_shape)shape, nothing, TG_STR(""),
+                                        TG_STR("")), TG_OK);
+        CHECK_INT(tg_json_check(tg_buf_view(&out), TG_JSON_DEPTH_MAX, NULL, NULL), TG_OK);
+    }
+    CHECK_STR(tg_buf_view(&out),
+              "{\"error\":{\"code\":500,\"message\":\"\",\"status\":\"INTERNAL\",\"details\":["
+              "{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"domain\":\"tidegate\"}]}}");
+    tg_buf_done(&out);
+}
+
 TEST("no fault at all is told as an internal one")
 {
     struct tg_fault f = { 0 };
@@ -293,6 +437,14 @@ static tg_err put_into_fresh(const struct tg_fault *f)
     return err;
 }
 
+static tg_err put_shape_into_fresh(const struct tg_fault *f, enum tg_fault_shape shape)
+{
+    struct tg_buf out = { 0 };
+    tg_err err = tg_fault_put_body_as(&out, shape, f, TG_STR("gen-1"), TG_STR("{}"));
+    tg_buf_done(&out);
+    return err;
+}
+
 TEST("running out of memory is told, and nothing leaks")
 {
     struct tg_fault f = tg_fault_make(TG_FAULT_RATE_LIMIT_EXCEEDED, NULL);
@@ -301,6 +453,8 @@ TEST("running out of memory is told, and nothing leaks")
     f.raw = TG_STR("slow down");
     f.retry_after_ms = 1;
     CHECK_EVERY_ALLOCATION(put_into_fresh(&f));
+    for (int shape = TG_SHAPE_CHAT; shape <= TG_SHAPE_GEMINI; shape++)
+        CHECK_EVERY_ALLOCATION(put_shape_into_fresh(&f, (enum tg_fault_shape)shape));
     tg_buf_done(&written);
 }
 

@@ -142,6 +142,86 @@ TEST("what cannot be true is not believed, and makes the rest doubtful")
     CHECK_INT(read("{'prompt_tokens':1000000000}").prompt, TG_USAGE_TOKENS_MAX);
 }
 
+TEST("Gemini counts thoughts beside the answer, and its tools' prompts beside the prompt")
+{
+    static const struct {
+        const char *who, *usage;
+        int64_t prompt, completion, total, cached, reasoning;
+    } rows[] = {
+        { "an answer", "{'promptTokenCount':10,'candidatesTokenCount':5,'totalTokenCount':15}",
+          10, 5, 15, -1, -1 },
+        { "thoughts", "{'promptTokenCount':10,'candidatesTokenCount':5,'thoughtsTokenCount':7,"
+          "'totalTokenCount':22}", 10, 12, 22, -1, 7 },
+        { "thoughts alone", "{'promptTokenCount':3,'thoughtsTokenCount':9,'totalTokenCount':12}",
+          3, 9, 12, -1, 9 },
+        { "thoughts that are not told",
+          "{'promptTokenCount':10,'candidatesTokenCount':5,'totalTokenCount':22}",
+          10, 12, 22, -1, 7 },
+        { "tools", "{'promptTokenCount':147,'candidatesTokenCount':108,'totalTokenCount':783,"
+          "'toolUsePromptTokenCount':360,'thoughtsTokenCount':168}", 507, 276, 783, -1, 168 },
+        { "a cache", "{'promptTokenCount':10,'cachedContentTokenCount':8,"
+          "'candidatesTokenCount':5,'totalTokenCount':15}", 10, 5, 15, 8, -1 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct tg_usage u;
+        check_context = rows[i].who;
+        tg_usage_init(&u);
+        tg_usage_read_gemini(&u, json(rows[i].usage));
+        CHECK(u.seen);
+        tg_usage_settle(&u);
+        CHECK_INT(u.prompt, rows[i].prompt);
+        CHECK_INT(u.completion, rows[i].completion);
+        CHECK_INT(u.total, rows[i].total);
+        CHECK_INT(u.cached, rows[i].cached);
+        CHECK_INT(u.reasoning, rows[i].reasoning);
+        CHECK(!u.doubtful);
+    }
+}
+
+TEST("Gemini's counts grow from chunk to chunk, and one that is left out stays")
+{
+    struct tg_usage u;
+
+    tg_usage_init(&u);
+    tg_usage_read_gemini(&u, json("{'promptTokenCount':46,'thoughtsTokenCount':67}"));
+    CHECK_INT(u.completion, 67);
+    tg_usage_read_gemini(&u, json("{'promptTokenCount':46,'candidatesTokenCount':22}"));
+    CHECK_INT(u.completion, 89);
+    tg_usage_read_gemini(&u, json("{'candidatesTokenCount':46,'thoughtsTokenCount':70}"));
+    CHECK_INT(u.completion, 116);
+    tg_usage_read_gemini(&u, json("{'thoughtsTokenCount':71,'cost':0.5}"));
+    CHECK_INT(u.completion, 117);
+    CHECK_INT(u.reasoning, 71);
+    CHECK_INT(u.prompt, 46);
+    CHECK_INT(u.cost_nano, 500000000);
+    tg_usage_read_gemini(&u, json("[]"));
+    tg_usage_read_gemini(&u, json("{'candidatesTokenCount':null}"));
+    CHECK(!u.doubtful);
+    tg_usage_read_gemini(&u, json("{'candidatesTokenCount':-1}"));
+    CHECK(u.doubtful);
+    CHECK_INT(u.completion, 117);
+}
+
+TEST("Gemini tells sounds, pictures and films apart in lists")
+{
+    struct tg_usage u;
+
+    tg_usage_init(&u);
+    tg_usage_read_gemini(&u, json(
+        "{'promptTokensDetails':[{'modality':'TEXT','tokenCount':1},{'modality':'AUDIO',"
+        "'tokenCount':2},{'modality':'IMAGE','tokenCount':3},{'modality':'VIDEO','tokenCount':4},"
+        "{'modality':'DOCUMENT','tokenCount':5},7,{}],'candidatesTokensDetails':[{'modality':"
+        "'IMAGE','tokenCount':6},{'modality':'AUDIO','tokenCount':8},{'modality':'VIDEO',"
+        "'tokenCount':9}]}"));
+    CHECK_INT(u.prompt_audio, 2);
+    CHECK_INT(u.prompt_image, 3);
+    CHECK_INT(u.prompt_video, 4);
+    CHECK_INT(u.completion_image, 6);
+    CHECK_INT(u.completion_audio, 8);
+    CHECK(!u.doubtful && !u.seen);
+}
+
 /* ---- settle ---- */
 
 TEST("completion includes reasoning also where the provider counts it outside")
@@ -370,6 +450,22 @@ TEST("server tools are told as the provider told them, or counted")
     CHECK_INT(tg_usage_put(&out, &u, NULL, json(told)), TG_OK);
     CHECK(tg_str_ends(tg_buf_view(&out), q(",'server_tool_use_details':{'web_search_requests':1,"
                                          "'tool_calls_executed':3}}")));
+    tg_buf_done(&out);
+}
+
+TEST("what the provider takes is told under the names that a format has for its parts")
+{
+    static const struct tg_cost none = {
+        .total = 5, .upstream = -1, .upstream_prompt = -1, .upstream_completion = -1
+    };
+    struct tg_buf out = { 0 };
+
+    CHECK_INT(tg_usage_put_cost_details(&out, &none, "in", "out"), TG_OK);
+    CHECK_INT(out.len, 0);
+    struct tg_cost some = none;
+    some.upstream_prompt = 1;
+    CHECK_INT(tg_usage_put_cost_details(&out, &some, "in", "out"), TG_OK);
+    CHECK_STR(tg_buf_view(&out), q("{'upstream_inference_cost':null,'in':0.000000001,'out':0}"));
     tg_buf_done(&out);
 }
 

@@ -4,8 +4,9 @@
 -- connection.
 
 local core   = require "tidegate.core"
-local answer = require "tidegate.app.mock.answer"
 local http   = require "tidegate.flow.http"
+local plan   = require "tidegate.app.mock.plan"
+local routes = require "tidegate.app.mock.routes"
 
 local net = core.net
 
@@ -13,6 +14,7 @@ local server = {}
 
 local ACCEPT_PAUSE_S = 0.05     -- when the process is out of files
 local HANG_S = 3600
+local NONSENSE = "something in the body is of another type than it should be"
 
 -- ---- one reply ----
 
@@ -81,42 +83,35 @@ local function jittered(b, seconds)
   return seconds * (1 + b.jitter * (math.random() * 2 - 1))
 end
 
-local counter = 0
+local requests, answers = 0, 0
 
 local function new_id()
-  counter = counter + 1
-  return ("mock-%d"):format(counter)
+  answers = answers + 1
+  return ("mock-%d"):format(answers)
 end
 
 -- An injected fault, or nil. One draw decides, so that rates add up.
-local function fault(b)
-  local draw = math.random()
+local function fault(b, request)
+  local draw, format = math.random(), request.route.format
   local function hit(rate)
     draw = draw - rate
     return draw < 0
   end
-  if hit(b.rate_429) then
-    return { status = 429, headers = { ["Retry-After"] = b.retry_after }, body = answer.error(429, "slow down") }
-  elseif hit(b.rate_500) then
-    return { status = 500, body = answer.error(500, "something broke") }
-  elseif hit(b.rate_503) then
-    return { status = 503, body = answer.error(503, "overloaded") }
-  elseif hit(b.rate_bad) then
-    return { status = 200, body = "<html>not what you asked for</html>" }
-  elseif hit(b.rate_reset) then
-    return { finally = "reset" }
-  elseif hit(b.rate_hang) then
-    return { finally = "hang" }
-  end
+  if hit(b.rate_429) then return format.error(429, "slow down", b, request) end
+  if hit(b.rate_500) then return format.error(500, "something broke", b, request) end
+  if hit(b.rate_503) then return format.error(503, "overloaded", b, request) end
+  if hit(b.rate_bad) then return { body = "<html>not what you asked for</html>" } end
+  if hit(b.rate_reset) then return { finally = "reset" } end
+  if hit(b.rate_hang) then return { finally = "hang" } end
 end
 
-local function stream(conn, b, plan, is_text, wants_usage)
+local function stream(conn, b, content_type, events)
   local cut = math.random() < b.rate_cut
-  local events = answer.stream(plan, b, is_text, wants_usage)
-  local head = http.head(200, { ["Content-Type"] = "text/event-stream", ["Transfer-Encoding"] = "chunked",
+  local head = http.head(200, { ["Content-Type"] = content_type, ["Transfer-Encoding"] = "chunked",
                                 ["Cache-Control"] = "no-cache" })
   net.sleep(jittered(b, b.ttft_ms / 1000))
   if not conn:write(head) then return false end
+  if not b.done then events[#events] = nil end
   for i, event in ipairs(events) do
     if cut and i > #events / 2 then
       conn:reset()
@@ -128,43 +123,61 @@ local function stream(conn, b, plan, is_text, wants_usage)
   return conn:write(http.chunk "") ~= nil
 end
 
-local function complete(conn, b, body, is_text)
-  local plan = answer.plan(body, b, new_id(), math.floor(core.clock.wall()))
-  if body.stream == true then
-    local options = type(body.stream_options) == "table" and body.stream_options or {}
-    return stream(conn, b, plan, is_text, options.include_usage == true)
-  end
-  net.sleep(jittered(b, b.ttft_ms / 1000 + plan.usage.completion_tokens / b.tokens_per_s))
-  return send(conn, { body = (is_text and answer.completion or answer.chat)(plan, b) })
+local function planned(b, request)
+  local asked = request.route.format.asked(request.json, request)
+  return asked, plan.of(asked, b, request.id, request.now_s)
 end
 
-local ROUTES = {
-  ["/chat/completions"] = function(conn, b, body) return complete(conn, b, body, false) end,
-  ["/completions"]      = function(conn, b, body) return complete(conn, b, body, true) end,
-  ["/embeddings"]       = function(conn, b, body)
-    net.sleep(jittered(b, b.ttft_ms / 1000))
-    return send(conn, { body = answer.embeddings(body, b) })
-  end,
-}
+local function complete(conn, b, request)
+  local format = request.route.format
+  local ok, asked, made = pcall(planned, b, request)
+  if not ok then return send(conn, format.error(400, NONSENSE, b, request)) end
+  if asked.stream then
+    local kind = format.stream_type
+    return stream(conn, b, type(kind) == "function" and kind(asked) or kind, format.stream(made, b, asked))
+  end
+  net.sleep(jittered(b, b.ttft_ms / 1000 + made.usage.completion / b.tokens_per_s))
+  return send(conn, { headers = { ["Content-Type"] = format.whole_type }, body = format.whole(made, b, asked) })
+end
 
-local function refuse(conn, status, message)
-  return send(conn, { status = status, body = answer.error(status, message) })
+-- Everything but chat: a table for the request's.
+local function look_up(conn, b, request)
+  local format = request.route.format
+  local ok, body, status, message = pcall(format[request.route.what], request.json, b, request)
+  if not ok then body, status, message = nil, 400, NONSENSE end
+  if not body then return send(conn, format.error(status, message, b, request)) end
+  if request.method ~= "GET" then net.sleep(jittered(b, b.ttft_ms / 1000)) end
+  return send(conn, { headers = { ["Content-Type"] = format.whole_type }, body = body })
+end
+
+-- ---- from a path to an answer ----
+
+-- Does the request carry this key, in any of the places where providers look?
+local function has_key(request, key)
+  local h = request.headers
+  return h.authorization == "Bearer " .. key or h["x-api-key"] == key or h["x-goog-api-key"] == key
+    or h["api-key"] == key or ("&" .. request.query .. "&"):find("&key=" .. key .. "&", 1, true) ~= nil
+    -- The access key's id, in what AWS signs.
+    or (h.authorization or ""):find("Credential=" .. key .. "/", 1, true) ~= nil
 end
 
 local function serve(conn, b, request, path)
-  if b.key and request.headers.authorization ~= "Bearer " .. b.key then
-    return refuse(conn, 401, "wrong key")
+  local route = routes.find(request.method, path)
+  local format = route and route.format or routes.NOBODY
+  request.route, request.id, request.now_s = route, new_id(), math.floor(core.clock.wall())
+  if b.key and not (route and route.is_open) and not has_key(request, b.key) then
+    local wrong_key = format.wrong_key
+    return send(conn, wrong_key and wrong_key(b, request) or format.error(401, "wrong key", b, request))
   end
-  if request.method == "GET" and path:find("/models$") then
-    return send(conn, { body = answer.models(b, math.floor(core.clock.wall())) })
+  if not route then return send(conn, format.error(404, "no such path: " .. path, b, request)) end
+  if request.method == "GET" then return look_up(conn, b, request) end
+  if not route.is_form and type(request.json) ~= "table" then
+    return send(conn, format.error(400, "the body is no JSON object", b, request))
   end
-  -- The longer path first: "/chat/completions" ends in "/completions".
-  local route = path:find("/chat/completions$") and ROUTES["/chat/completions"] or ROUTES[path:match("/%w+$") or ""]
-  if not route then return refuse(conn, 404, "no such path: " .. path) end
-  if type(request.json) ~= "table" then return refuse(conn, 400, "the body is no JSON object") end
-  local broken = fault(b)
+  local broken = fault(b, request)
   if broken then return send(conn, broken) end
-  return route(conn, b, request.json)
+  if route.what == "chat" then return complete(conn, b, request) end
+  return look_up(conn, b, request)
 end
 
 local function behaviour_for(script, path)
@@ -175,10 +188,10 @@ end
 
 local function handle(conn, script, request)
   local b, rest = behaviour_for(script, request.path)
-  request.json = core.json.decode(request.body)
+  request.json = core.json.read(request.body, {})
   if b.on_request then
-    counter = counter + 1
-    request.number = counter
+    requests = requests + 1
+    request.number = requests
     local reply = b.on_request(request, conn)
     if reply then return send(conn, reply) end
   end

@@ -1,7 +1,7 @@
 --- What the mock says: the same question always gets the same answer.
 --
--- Pure: a decoded request and a behaviour in, an answer's parts out. A token is
--- a word with the space before it.
+-- Pure: texts and numbers in, an answer's parts out. A token is a word with the
+-- space before it.
 
 local words = {}
 
@@ -14,48 +14,22 @@ has to think about the sea]]):gmatch("%S+") do
   FILLER[#FILLER + 1] = word
 end
 
--- The text of a message's content, parts included.
-local function text_of(content)
-  if type(content) == "string" then return content end
-  local out = {}
-  for _, part in ipairs(type(content) == "table" and content or {}) do
-    if type(part) == "table" and type(part.text) == "string" then out[#out + 1] = part.text end
-  end
-  return table.concat(out, " ")
-end
-
---- What was asked last: the last user message, the prompt, or the input.
-function words.question(body)
-  for i = #(body.messages or {}), 1, -1 do
-    local message = body.messages[i]
-    if type(message) == "table" and message.role == "user" then return text_of(message.content) end
-  end
-  local prompt = body.prompt or body.input
-  return type(prompt) == "table" and tostring(prompt[1]) or tostring(prompt or "")
-end
-
---- An estimate, as a provider's tokenizer would count: a token per four bytes.
-function words.prompt_tokens(body)
-  local bytes = 0
-  for _, message in ipairs(type(body.messages) == "table" and body.messages or {}) do
-    bytes = bytes + #text_of(type(message) == "table" and message.content or "") + 16
-  end
-  return math.max(1, math.ceil(math.max(bytes, #words.question(body)) / 4))
-end
-
 -- A sentence of its own, whatever the question ends with; nothing for nothing.
-local function echo(question)
+local function echo(question, who)
   local said = #question <= ECHO_BYTES and question
     or question:sub(1, ECHO_BYTES):gsub("[\192-\255][\128-\191]*$", "")
   said = said:match("^%s*(.-)%s*$")
   if said == "" then return "" end
-  return "You said: " .. said .. (said:find("[.!?:;,]$") and "" or ".")
+  return who .. " said: " .. said .. (said:find("[.!?:;,]$") and "" or ".")
 end
 
---- `count` tokens: an echo of the question, then what the tide does.
-function words.tokens(question, count)
+--- `count` tokens: an echo of what was said, then what the tide does.
+-- @tparam string question
+-- @tparam number count
+-- @tparam ?string who  said it; "You"
+function words.tokens(question, count, who)
   local tokens = {}
-  for word in echo(question):gmatch("%S+") do
+  for word in echo(question, who or "You"):gmatch("%S+") do
     if #tokens == count then break end
     tokens[#tokens + 1] = (tokens[1] and " " or "") .. word
   end
@@ -70,6 +44,30 @@ function words.reasoning(count)
   local tokens = {}
   for i = 1, count do tokens[i] = (i > 1 and " " or "") .. FILLER[(i - 1) % #FILLER + 1] end
   return tokens
+end
+
+--- A text in pieces of about so many bytes, cut between characters: how the
+-- arguments of a call come in a stream. At least one piece, empty for nothing.
+function words.pieces(text, bytes)
+  local pieces, from = {}, 1
+  repeat
+    local to = math.min(#text, from + bytes - 1)
+    while to < #text and text:byte(to + 1) >= 128 and text:byte(to + 1) < 192 do to = to + 1 end
+    pieces[#pieces + 1] = text:sub(from, to)
+    from = to + 1
+  until from > #text
+  return pieces
+end
+
+--- How well a text answers a query, between 0 and 1: the share of its words.
+function words.relevance(query, text)
+  local known, asked, found = {}, 0, 0
+  for word in text:lower():gmatch("%w+") do known[word] = true end
+  for word in query:lower():gmatch("%w+") do
+    asked = asked + 1
+    found = found + (known[word] and 1 or 0)
+  end
+  return asked == 0 and 0 or found / asked
 end
 
 --- A direction for the text: `dimensions` numbers, each a multiple of 1/128.

@@ -1,0 +1,118 @@
+#include "flow/route.h"
+
+#include <string.h>
+
+#include "wire/url.h"
+
+static bool cut_prefix(struct tg_str *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (!tg_str_starts(*path, prefix) || (path->len > n && path->at[n] != '/'))
+        return false;
+    path->at += n;
+    path->len -= n;
+    return true;
+}
+
+static struct tg_str path_of(struct tg_str target)
+{
+    struct tg_str head, tail;
+
+    /* absolute-form: what stands behind the authority */
+    if (target.len && target.at[0] != '/') {
+        const char *p = memmem(target.at, target.len, "://", 3);
+        if (p) {
+            struct tg_str rest = { p + 3, target.len - (size_t)(p + 3 - target.at) };
+            const char *slash = memchr(rest.at, '/', rest.len);
+            if (!slash)
+                return TG_STR("/");
+            return (struct tg_str){ slash, rest.len - (size_t)(slash - rest.at) };
+        }
+    }
+    tg_str_cut(target, '#', &head, &tail);
+    return head;
+}
+
+static bool is_asked(struct tg_str query, const char *pair)
+{
+    struct tg_str one;
+
+    for (bool more = true; more;) {
+        more = tg_str_cut(query, '&', &one, &query);
+        if (tg_str_is(one, pair))
+            return true;
+    }
+    return false;
+}
+
+static void find_named(struct tg_route *r)
+{
+    static const struct { const char *path; enum tg_api api, format; } routes[] = {
+        { "/chat/completions",       TG_API_CHAT,        TG_API_CHAT },
+        { "/completions",            TG_API_COMPLETIONS, TG_API_CHAT },
+        { "/embeddings",             TG_API_EMBEDDINGS,  TG_API_CHAT },
+        { "/rerank",                 TG_API_RERANK,      TG_API_CHAT },
+        { "/messages",               TG_API_MESSAGES,    TG_API_MESSAGES },
+        { "/messages/count_tokens",  TG_API_COUNT,       TG_API_MESSAGES },
+        { "/responses",              TG_API_RESPONSES,   TG_API_RESPONSES },
+        { "/responses/input_tokens", TG_API_COUNT,       TG_API_RESPONSES },
+    };
+
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (tg_str_is(r->path, routes[i].path)) {
+            r->relays = true;
+            r->api = routes[i].api;
+            r->format = routes[i].format;
+        }
+}
+
+/* "/models/google/gemini-2.5-flash:generateContent": the last colon is Google's. */
+static void find_google(struct tg_route *r)
+{
+    static const struct { const char *verb; enum tg_api api; bool streams; } verbs[] = {
+        { ":generateContent",       TG_API_GEMINI, false },
+        { ":streamGenerateContent", TG_API_GEMINI, true },
+        { ":countTokens",           TG_API_COUNT,  false },
+    };
+    static const char models[] = "/models/";
+    size_t head = sizeof models - 1;
+
+    if (!tg_str_starts(r->path, models))
+        return;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        size_t tail = strlen(verbs[i].verb);
+        if (!tg_str_ends(r->path, verbs[i].verb) || r->path.len <= head + tail)
+            continue;
+        r->relays = true;
+        r->api = verbs[i].api;
+        r->format = TG_API_GEMINI;
+        r->streams = verbs[i].streams;
+        r->wants_array = r->streams && !is_asked(r->query, "alt=sse");
+        r->model = (struct tg_str){ r->path.at + head, r->path.len - head - tail };
+    }
+}
+
+struct tg_route tg_route_of(const struct tg_http1_head *head)
+{
+    static const char *const prefixes[] = { "/api/v1", "/v1", "/api/v1beta", "/v1beta" };
+    struct tg_route r = { .format = TG_API_CHAT };
+
+    tg_str_cut(path_of(head->target), '?', &r.path, &r.query);
+    if (tg_str_is(r.path, "/health")) {
+        r.known = r.is_health = true;
+        return r;
+    }
+    for (size_t i = 0; !r.known && i < sizeof prefixes / sizeof *prefixes; i++)
+        r.known = cut_prefix(&r.path, prefixes[i]);
+    if (r.known) {
+        find_named(&r);
+        find_google(&r);
+    }
+    return r;
+}
+
+tg_err tg_route_put_model(const struct tg_route *r, struct tg_buf *out)
+{
+    return tg_url_decode(r->model, false, out);
+}

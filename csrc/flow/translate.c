@@ -1,0 +1,350 @@
+#include "flow/translate.h"
+
+#include <string.h>
+
+#include "flow/engine.h"
+#include "route/native.h"
+
+/* ---- which way ---- */
+
+static bool is_clients_own(enum tg_api api)
+{
+    return api == TG_API_MESSAGES || api == TG_API_RESPONSES || api == TG_API_GEMINI;
+}
+
+static const struct tg_wire *wire_of(const struct tg_exchange *x)
+{
+    return x->endpoint->wire;
+}
+
+enum tg_api tg_translate_answer_api(const struct tg_exchange *x)
+{
+    if (tg_wire_passes(wire_of(x), x->api))
+        return x->api;
+    return tg_api_streams(x->api) ? TG_API_CHAT : x->api;
+}
+
+static struct tg_convert_about about_wire(const struct tg_exchange *x)
+{
+    const struct tg_endpoint *e = x->endpoint;
+
+    return (struct tg_convert_about){
+        .wire = e->wire, .api = tg_api_streams(x->api) ? TG_API_CHAT : x->api,
+        .model = e->upstream_model, .provider = e->provider->slug, .stream = x->is_stream,
+        .max_completion_tokens = e->max_completion_tokens, .wants_base64 = x->wants_base64,
+    };
+}
+
+/* A count is told as the client's format tells one. */
+static struct tg_convert_about about_client(const struct tg_exchange *x)
+{
+    return (struct tg_convert_about){
+        .api = x->api == TG_API_COUNT ? x->format : x->api, .stream = x->is_stream,
+        .counts = x->api == TG_API_COUNT,
+    };
+}
+
+/* ---- what the client asked ---- */
+
+static tg_err read_as_chat(struct tg_exchange *x, const struct tg_convert_about *about,
+                           struct tg_str text, struct tg_buf *out, struct tg_buf *why)
+{
+    void *state;
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+
+    return convert ? convert->read_request(state, about, text, out, why) : TG_ENOMEM;
+}
+
+tg_err tg_translate_in(struct tg_exchange *x, struct tg_str model, bool stream, struct tg_buf *why)
+{
+    struct tg_convert_about about = { .api = x->format, .model = model, .stream = stream };
+
+    return read_as_chat(x, &about, tg_buf_view(&x->original), &x->body, why);
+}
+
+/* ---- what the provider is asked ---- */
+
+static void close_stream(struct tg_exchange *x, int *handle)
+{
+    void *state;
+
+    if (*handle)
+        tg_engine_convert(x->engine, &state)->close_stream(state, *handle);
+    *handle = 0;
+}
+
+static void forget_request(struct tg_convert_request *r)
+{
+    tg_buf_done(&r->body);
+    tg_buf_done(&r->lost);
+    tg_buf_done(&r->fields);
+}
+
+/* The chat request with this endpoint's edits, in one piece. */
+static tg_err join_chat(struct tg_exchange *x, struct tg_translated *t, struct tg_buf *out)
+{
+    tg_err err = tg_needs_body(&x->desk->needs, x->endpoint, t->pieces, t->cap, &t->count, &t->bytes,
+                               &t->dropped);
+
+    if (!err)
+        err = tg_buf_reserve(out, t->bytes);
+    for (size_t i = 0; !err && i < t->count; i++)
+        err = tg_buf_str(out, t->pieces[i]);
+    return err;
+}
+
+/* A prompt for a provider that knows only chats. */
+static tg_err prompt_to_chat(struct tg_exchange *x, struct tg_buf *text, struct tg_buf *why)
+{
+    struct tg_convert_about about = { .api = TG_API_COMPLETIONS, .stream = x->is_stream };
+    struct tg_buf chat = { 0 };
+
+    tg_err err = read_as_chat(x, &about, tg_buf_view(text), &chat, why);
+    tg_buf_done(text);
+    *text = chat;
+    return err;
+}
+
+/* A parameter that the format has no place for is not supported. What stands in
+ * the messages is none. */
+static tg_err refuse_lost(const struct tg_exchange *x, struct tg_buf *why)
+{
+    struct tg_str rest = tg_buf_view(&x->translation.sent.lost), name;
+
+    for (bool more = x->desk->needs.wishes.require_parameters && rest.len; more;) {
+        more = tg_str_cut(rest, ',', &name, &rest);
+        if (tg_str_starts(name, "\"messages."))
+            continue;
+        tg_buf_z(why, "The provider's format has no place for ");
+        tg_buf_str(why, name);
+        return TG_EINVAL;
+    }
+    return TG_OK;
+}
+
+static tg_err make_request(struct tg_exchange *x, struct tg_str chat, struct tg_buf *why)
+{
+    struct tg_convert_request *sent = &x->translation.sent;
+    struct tg_convert_about about = about_wire(x);
+    struct tg_buf betas = { 0 };
+    void *state;
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+
+    tg_wire_put_betas(&betas, wire_of(x), x->desk->betas);
+    about.betas = tg_buf_view(&betas);
+    tg_err err = !convert || betas.bad ? TG_ENOMEM
+                                       : convert->write_request(state, &about, chat, sent, why);
+    tg_buf_done(&betas);
+    return err ? err : refuse_lost(x, why);
+}
+
+static tg_err convert_request(struct tg_exchange *x, struct tg_translated *t, struct tg_buf *why)
+{
+    struct tg_convert_request *sent = &x->translation.sent;
+    struct tg_buf text = { 0 };
+
+    tg_err err = join_chat(x, t, &text);
+    if (!err && x->api == TG_API_COMPLETIONS)
+        err = prompt_to_chat(x, &text, why);
+    if (!err && wire_of(x)->converts.len) {
+        err = make_request(x, tg_buf_view(&text), why);
+        tg_buf_done(&text);
+    } else {
+        sent->body = text;
+    }
+    if (err)
+        return err;
+    t->pieces[0] = tg_buf_view(&sent->body);
+    t->bytes = sent->body.len;
+    t->count = 1;
+    return tg_buf_str(&t->fields, tg_buf_view(&sent->fields));
+}
+
+static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t)
+{
+    struct tg_buf betas = { 0 };
+
+    tg_wire_put_betas(&betas, wire_of(x), x->desk->betas);
+    if (betas.len) {
+        tg_buf_z(&t->fields, "anthropic-beta: ");
+        tg_buf_str(&t->fields, tg_buf_view(&betas));
+        tg_buf_z(&t->fields, "\r\n");
+    }
+    tg_buf_done(&betas);
+    return tg_native_body(x->format, tg_buf_view(&x->original), x->endpoint, &x->desk->needs,
+                          &x->desk->arena, t->pieces, t->cap, &t->count, &t->bytes, &t->dropped);
+}
+
+static bool is_native(const struct tg_exchange *x)
+{
+    return is_clients_own(x->api) && tg_wire_passes(wire_of(x), x->api);
+}
+
+tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
+{
+    struct tg_translation *of = &x->translation;
+    const struct tg_wire *wire = wire_of(x);
+    bool passes = tg_wire_passes(wire, x->api);
+    struct tg_buf why = { 0 };
+    tg_err err;
+
+    close_stream(x, &of->up);
+    forget_request(&of->sent);
+    of->from_wire = !passes && wire->converts.len && !wire->answers_are_chat;
+    of->to_client = !passes && (is_clients_own(x->api) || x->api == TG_API_COMPLETIONS ||
+                                x->api == TG_API_COUNT);
+    if (is_native(x))
+        err = pass_native(x, t);
+    else if (passes || (!wire->converts.len && x->api != TG_API_COMPLETIONS))
+        err = tg_needs_body(&x->desk->needs, x->endpoint, t->pieces, t->cap, &t->count, &t->bytes,
+                            &t->dropped);
+    else
+        err = convert_request(x, t, &why);
+    if (err == TG_EINVAL) {
+        x->told.status = 400;
+        tg_buf_str(&x->told.message, tg_buf_view(&why));
+    }
+    tg_buf_done(&why);
+    return t->fields.bad ? TG_ENOMEM : err;
+}
+
+void tg_translate_sent(struct tg_exchange *x)
+{
+    tg_buf_done(&x->translation.sent.body);
+}
+
+/* ---- what the provider says ---- */
+
+struct reading {
+    struct tg_exchange *x;
+    tg_err err;                    /* the first of tg_answer_event() */
+};
+
+static void on_chunk(void *arg, struct tg_str text)
+{
+    struct reading *r = arg;
+    struct tg_sse_event ev = { .data = text };
+
+    if (!r->err)
+        r->err = tg_answer_event(r->x->answer, &ev, &r->x->out);
+}
+
+tg_err tg_translate_event(struct tg_exchange *x, const struct tg_sse_event *ev)
+{
+    struct tg_translation *t = &x->translation;
+    struct tg_convert_event event = { ev->name, ev->data, tg_frames_is_error(&x->frames) };
+    struct reading r = { .x = x };
+    struct tg_buf why = { 0 };
+    void *state;
+
+    if (!t->from_wire)
+        return tg_answer_event(x->answer, ev, &x->out);
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+    struct tg_convert_about about = about_wire(x);
+    tg_err err = !convert ? TG_ENOMEM : t->up ? TG_OK
+                                              : convert->open_stream(state, &about, &t->up, &why);
+    if (!err)
+        err = convert->step(state, t->up, &event, on_chunk, &r, &why);
+    tg_buf_done(&why);
+    return r.err ? r.err : err;
+}
+
+tg_err tg_translate_whole(struct tg_exchange *x)
+{
+    struct tg_buf chat = { 0 }, why = { 0 };
+    struct tg_convert_about about = about_wire(x);
+    void *state;
+
+    if (!x->translation.from_wire)
+        return TG_OK;
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+    tg_err err = convert ? convert->read_answer(state, &about, tg_buf_view(&x->whole), &chat, &why)
+                         : TG_ENOMEM;
+    tg_buf_done(&why);
+    tg_buf_done(&x->whole);
+    x->whole = chat;
+    return err;
+}
+
+/* ---- what the client is told ---- */
+
+static void on_frames(void *arg, struct tg_str text)
+{
+    tg_buf_str(arg, text);
+}
+
+/* One frame of ours: "data: " and JSON text or [DONE]. Comments pass. */
+static tg_err put_frame(struct tg_exchange *x, const struct tg_convert *convert, void *state,
+                        struct tg_str frame)
+{
+    struct tg_translation *t = &x->translation;
+    struct tg_convert_event event = { .data = frame };
+    struct tg_buf why = { 0 };
+    static const char data[] = "data: ";
+
+    if (!tg_str_starts(frame, data))
+        return TG_OK;
+    event.data.at += sizeof data - 1;
+    event.data.len -= sizeof data - 1;
+    tg_err err = convert->step(state, t->down, &event, on_frames, &t->out, &why);
+    tg_buf_done(&why);
+    return err;
+}
+
+static tg_err put_frames(struct tg_exchange *x, struct tg_str chunks)
+{
+    struct tg_translation *t = &x->translation;
+    struct tg_convert_about about = about_client(x);
+    struct tg_buf why = { 0 };
+    void *state;
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+    tg_err err = !convert ? TG_ENOMEM : t->down ? TG_OK
+                                                : convert->open_stream(state, &about, &t->down, &why);
+
+    tg_buf_done(&why);
+    while (!err && chunks.len) {
+        const char *end = memmem(chunks.at, chunks.len, "\n\n", 2);
+        size_t len = end ? (size_t)(end - chunks.at) : chunks.len;
+        err = put_frame(x, convert, state, (struct tg_str){ chunks.at, len });
+        len += end ? 2 : 0;
+        chunks.at += len;
+        chunks.len -= len;
+    }
+    return t->out.bad ? TG_ENOMEM : err;
+}
+
+struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_str chunks)
+{
+    struct tg_translation *t = &x->translation;
+
+    if (!t->to_client || !chunks.len)
+        return chunks;
+    tg_buf_reset(&t->out);
+    t->is_broken |= put_frames(x, chunks) != TG_OK;
+    return t->is_broken ? (struct tg_str){ 0 } : tg_buf_view(&t->out);
+}
+
+tg_err tg_translate_reply(struct tg_exchange *x, struct tg_buf *completion)
+{
+    struct tg_convert_about about = about_client(x);
+    struct tg_buf reply = { 0 }, why = { 0 };
+    void *state;
+
+    if (!x->translation.to_client)
+        return TG_OK;
+    const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+    tg_err err = convert ? convert->write_answer(state, &about, tg_buf_view(completion), &reply, &why)
+                         : TG_ENOMEM;
+    tg_buf_done(&why);
+    tg_buf_done(completion);
+    *completion = reply;
+    return err;
+}
+
+void tg_translate_done(struct tg_exchange *x)
+{
+    close_stream(x, &x->translation.up);
+    close_stream(x, &x->translation.down);
+    forget_request(&x->translation.sent);
+    tg_buf_done(&x->translation.out);
+}

@@ -1,0 +1,237 @@
+#include "lua/converter.h"
+
+#include <string.h>
+#include "base/log.h"
+
+static const char *const APIS[TG_APIS] = {
+    [TG_API_CHAT] = "chat", [TG_API_COMPLETIONS] = "completions", [TG_API_EMBEDDINGS] = "embeddings",
+    [TG_API_RERANK] = "rerank", [TG_API_MESSAGES] = "messages", [TG_API_RESPONSES] = "responses",
+    [TG_API_GEMINI] = "gemini", [TG_API_COUNT] = "count",
+};
+
+static const char EMIT;                    /* its address is the emit function's place in the registry */
+
+/* One call of the module: what goes in and where the results go. */
+struct call {
+    struct tgl_converter *c;
+    const char *name;                      /* the module's function */
+    const struct tg_convert_about *about;
+    struct tg_str text;
+    struct tg_buf *out, *why;
+    struct tg_convert_request *request;    /* of write_request alone, instead of out */
+    int handle;                            /* of streams */
+    const struct tg_convert_event *event;
+    tg_err err;
+};
+
+/* ---- what the module is told ---- */
+
+static void push_about(lua_State *L, const struct tg_convert_about *a)
+{
+    lua_createtable(L, 0, 10);
+    lua_pushstring(L, APIS[a->api]);
+    lua_setfield(L, -2, "api");
+    tgl_set_str(L, "model", a->model);
+    tgl_set_bool(L, "stream", a->stream);
+    if (a->counts)
+        tgl_set_bool(L, "counts", true);
+    if (a->wants_base64)
+        tgl_set_str(L, "encoding_format", TG_STR("base64"));
+    if (!a->wire)
+        return;
+    tgl_set_str(L, "wire", a->wire->name);
+    tgl_set_str(L, "converts", a->wire->converts);
+    tgl_set_str(L, "provider", a->provider);
+    tgl_set_str(L, "betas", a->betas);
+    if (a->wire->source.len)
+        tgl_set_str(L, "source", a->wire->source);
+    if (a->max_completion_tokens > 0)
+        tgl_set_number(L, "max_completion_tokens", (double)a->max_completion_tokens);
+}
+
+static int l_emit(lua_State *L)
+{
+    struct tgl_converter *c = lua_touserdata(L, lua_upvalueindex(1));
+    struct tg_str text = tgl_check_str(L, 1);
+    if (c->emit)
+        c->emit(c->emit_arg, text);
+    return 0;
+}
+
+/* Push the module; the first time it is required, and the emit function made. */
+static void push_module(struct tgl_converter *c)
+{
+    lua_State *L = c->L;
+    if (!c->module) {
+        lua_getglobal(L, "require");
+        lua_pushliteral(L, "tidegate.convert");
+        lua_call(L, 1, 1);
+        c->module = luaL_ref(L, LUA_REGISTRYINDEX);
+        lua_pushlightuserdata(L, (void *)&EMIT);
+        lua_pushlightuserdata(L, c);
+        lua_pushcclosure(L, l_emit, 1);
+        lua_rawset(L, LUA_REGISTRYINDEX);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, c->module);
+}
+
+/* ---- what it gives ---- */
+
+static void put_why(struct tg_buf *why, struct tg_str words)
+{
+    if (words.len > TG_CONVERT_WHY_MAX)
+        words.len = TG_CONVERT_WHY_MAX;
+    tg_buf_str(why, words);
+}
+
+/* nil and a sentence; true when that is what was given. */
+static bool is_refused(lua_State *L, struct call *call, int at)
+{
+    if (!lua_isnil(L, at))
+        return false;
+    struct tg_str words = TG_STR("cannot be converted");
+    if (lua_type(L, at + 1) == LUA_TSTRING)
+        words = tgl_check_str(L, at + 1);
+    put_why(call->why, words);
+    call->err = TG_EINVAL;
+    return true;
+}
+
+static int l_text(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+    push_module(call->c);
+    lua_getfield(L, -1, call->name);
+    tgl_push_str(L, call->text);
+    push_about(L, call->about);
+    lua_call(L, 2, 3);                                   /* Stack: call module body lost fields */
+    if (is_refused(L, call, 3))
+        return 0;
+    struct tg_convert_request *r = call->request;
+    tg_buf_str(r ? &r->body : call->out, tgl_check_str(L, 3));
+    if (!r)
+        return 0;
+    tg_buf_str(&r->lost, tgl_check_str(L, 4));
+    tg_buf_str(&r->fields, tgl_check_str(L, 5));
+    return 0;
+}
+
+static int l_open(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+    push_module(call->c);
+    lua_getfield(L, -1, "open_stream");
+    lua_pushlightuserdata(L, (void *)&EMIT);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    push_about(L, call->about);
+    lua_call(L, 2, 1);
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    call->handle = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int l_step(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->handle);
+    tgl_push_str(L, call->event->name);
+    tgl_push_str(L, call->event->data);
+    lua_pushboolean(L, call->event->is_error);
+    lua_call(L, 3, 2);                                   /* Stack: call nil | nil, words */
+    if (lua_type(L, 3) == LUA_TSTRING) {
+        put_why(call->why, tgl_check_str(L, 3));
+        call->err = TG_EINVAL;
+    }
+    return 0;
+}
+
+/* An error that a converter raises on purpose is a table; words are a mistake
+ * of ours, or of an adapter's author. */
+static tg_err run(struct call *call, lua_CFunction how)
+{
+    lua_State *L = call->c->L;
+
+    lua_pushcfunction(L, how);
+    lua_pushlightuserdata(L, call);
+    if (!tgl_call(L, 1, 0))
+        return call->err;
+    if (lua_type(L, -1) == LUA_TSTRING)
+        tg_log_say(TG_LOG_ERROR, "convert", "%s", lua_tostring(L, -1));
+    put_why(call->why, TG_STR("the request cannot be put into the provider's format"));
+    lua_pop(L, 1);
+    return TG_EINVAL;
+}
+
+static tg_err finish(tg_err err, const struct tg_buf *a, const struct tg_buf *b)
+{
+    return a->bad || b->bad ? TG_ENOMEM : err;
+}
+
+/* ---- the interface ---- */
+
+static tg_err convert_text(void *state, const char *name, const struct tg_convert_about *about,
+                           struct tg_str text, struct tg_buf *out, struct tg_buf *why)
+{
+    struct call call = { .c = state, .name = name, .about = about, .text = text, .out = out,
+                         .why = why };
+    return finish(run(&call, l_text), out, why);
+}
+
+static tg_err read_request(void *state, const struct tg_convert_about *about, struct tg_str text,
+                           struct tg_buf *out, struct tg_buf *why)
+{
+    return convert_text(state, "read_request", about, text, out, why);
+}
+
+static tg_err write_request(void *state, const struct tg_convert_about *about, struct tg_str text,
+                            struct tg_convert_request *out, struct tg_buf *why)
+{
+    struct call call = { .c = state, .name = "write_request", .about = about, .text = text,
+                         .request = out, .why = why };
+    tg_err err = finish(run(&call, l_text), &out->body, why);
+    return finish(err, &out->lost, &out->fields);
+}
+
+static tg_err read_answer(void *state, const struct tg_convert_about *about, struct tg_str text,
+                          struct tg_buf *out, struct tg_buf *why)
+{
+    return convert_text(state, "read_answer", about, text, out, why);
+}
+
+static tg_err write_answer(void *state, const struct tg_convert_about *about, struct tg_str text,
+                           struct tg_buf *out, struct tg_buf *why)
+{
+    return convert_text(state, "write_answer", about, text, out, why);
+}
+
+static tg_err open_stream(void *state, const struct tg_convert_about *about, int *handle,
+                          struct tg_buf *why)
+{
+    struct call call = { .c = state, .about = about, .why = why };
+    tg_err err = run(&call, l_open);
+    *handle = call.handle;
+    return err;
+}
+
+static tg_err step(void *state, int handle, const struct tg_convert_event *event,
+                   void (*emit)(void *arg, struct tg_str text), void *arg, struct tg_buf *why)
+{
+    struct tgl_converter *c = state;
+    struct call call = { .c = c, .event = event, .handle = handle, .why = why };
+
+    c->emit = emit;
+    c->emit_arg = arg;
+    tg_err err = run(&call, l_step);
+    c->emit = NULL;
+    return why->bad ? TG_ENOMEM : err;
+}
+
+static void close_stream(void *state, int handle)
+{
+    struct tgl_converter *c = state;
+    luaL_unref(c->L, LUA_REGISTRYINDEX, handle);
+}
+
+const struct tg_convert tgl_convert = {
+    read_request, write_request, read_answer, write_answer, open_stream, step, close_stream,
+};

@@ -1,0 +1,75 @@
+--- Do the values that are looked into have the types that they are looked into as? Asked once, of a whole request or
+-- answer, so that nothing behind it has to. Members that are only passed on may be anything.
+--
+-- A shape is a type's name, or a table: { members = { name = shape }, each = shape of a list's elements, or_string }.
+-- What is absent has every shape. Pure.
+
+local json = require("tidegate.core").json
+
+local shapes = {}
+
+--- @treturn ?string  where the first value of another type is: "messages.0.content"
+function shapes.misfit(value, shape, path)
+  if value == nil then return nil end
+  if type(shape) == "string" then return type(value) ~= shape and path or nil end
+  if shape.or_string and type(value) == "string" then return nil end
+  if type(value) ~= "table" or json.is_raw(value) then return path end
+  for i, element in ipairs(shape.each and value or {}) do
+    local misfit = shapes.misfit(element, shape.each, path .. "." .. i - 1)
+    if misfit then return misfit end
+  end
+  for name, inner in pairs(shape.members or {}) do
+    local misfit = shapes.misfit(value[name], inner, (path ~= "" and path .. "." or "") .. name)
+    if misfit then return misfit end
+  end
+end
+
+local function object(members) return { members = members } end
+local function list_of(shape)  return { each = shape } end
+
+local OBJECT = object {}
+local URL    = { or_string = true, members = { url = "string" } }
+local TEXTS  = { or_string = true, each = object { text = "string" } }
+
+-- ---- a chat request ----
+
+local PART = object {
+  type = "string", text = "string", refusal = "string", title = "string", image_url = URL, video_url = URL,
+  input_audio = object { data = "string", format = "string" },
+  file = object { filename = "string", file_data = "string", file_url = "string", file_id = "string" },
+  content = TEXTS,
+}
+
+local CALL = object { id = "string", ["function"] = object { name = "string" } }
+
+local DETAIL = object { type = "string", format = "string", text = "string", signature = "string", data = "string" }
+
+local MESSAGE = object {
+  role = "string", name = "string", content = { or_string = true, each = PART }, refusal = "string",
+  tool_calls = list_of(CALL), tool_call_id = "string", reasoning_details = list_of(DETAIL), images = OBJECT,
+}
+
+shapes.REQUEST = object {
+  messages = list_of(MESSAGE),
+  tool_choice = { or_string = true, members = { ["function"] = object { name = "string" } } },
+  tools = list_of(object { type = "string", ["function"] = object { name = "string", description = "string" } }),
+  max_tokens = "number", max_completion_tokens = "number", temperature = "number", top_p = "number",
+  stop = { or_string = true, each = "string" }, reasoning_effort = "string", verbosity = "string",
+  reasoning = object { effort = "string", max_tokens = "number" }, service_tier = "string",
+  response_format = object { type = "string", json_schema = OBJECT }, additionalModelRequestFields = OBJECT,
+}
+
+-- ---- a whole answer ----
+
+local SOURCE = object { bytes = "string", s3Location = object { uri = "string" } }
+
+--- One block of its message.
+shapes.BLOCK = object {
+  text = "string", image = object { format = "string", source = SOURCE },
+  reasoningContent = object { redactedContent = "string", text = "string", signature = "string",
+                              reasoningText = object { text = "string", signature = "string" } },
+  toolUse = object { toolUseId = "string", name = "string", type = "string" }, toolResult = OBJECT,
+  citationsContent = object { content = list_of(object { text = "string" }), citations = OBJECT },
+}
+
+return shapes

@@ -1,0 +1,39 @@
+--- Google Cloud's Vertex AI: Gemini's format, and Anthropic's for the models of Anthropic.
+-- A service account signs itself in (credentials); with a key it is Vertex's express mode.
+
+local gemini    = require "tidegate.wire.gemini"
+local anthropic = require "tidegate.wire.anthropic_messages"
+
+-- Express mode has no project.
+local function place(provider)
+  if not provider.project then return "/v1/publishers/" end
+  return ("/v1/projects/%s/locations/%s/publishers/"):format(provider.project, provider.location or "global")
+end
+
+local function of_google(provider)
+  local model = place(provider) .. "google/models/{model}"
+  return {
+    whole = model .. ":generateContent", stream = model .. ":streamGenerateContent?alt=sse",
+    embeddings = model .. ":predict", count = model .. ":countTokens",
+  }
+end
+
+local function of_anthropic(provider)
+  local model = place(provider) .. "anthropic/models/{model}"
+  return { whole = model .. ":rawPredict", stream = model .. ":streamRawPredict" }
+end
+
+return {
+  auth     = { header = "x-goog-api-key", prefix = "" },
+  signs    = "google",
+  targets  = of_google,
+  converts = "gemini",
+  native   = "gemini",
+  carries  = gemini.carries,
+  -- Models whose upstream name begins so are spoken to another way.
+  others   = {
+    { models = "claude", name = "vertex-anthropic", targets = of_anthropic, converts = "anthropic_messages",
+      native = "messages", adds = '"anthropic_version":"vertex-2023-10-16"', omits_model = true,
+      betas = anthropic.betas },
+  },
+}

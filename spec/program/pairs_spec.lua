@@ -1,0 +1,199 @@
+--- Every client's format over every provider's, through the whole program, against a provider of each format
+-- (`tidegate mock`, which knows nothing of the converters). What comes of it is the table in docs/wires/README.md.
+
+package.path = "spec/support/?.lua;" .. package.path
+
+local core    = require "tidegate.core"
+local clients = require "clients"
+local gateway = require "gateway"
+local http    = require "http"
+local script  = require "tidegate.app.mock.script"
+local server  = require "tidegate.app.mock.server"
+
+local json, net = core.json, core.net
+
+-- name, fields of the provider, its name of the model, what it signs reasoning with
+local WIRES = {
+  { "openai-chat" }, { "azure-openai" }, { "mistral" },
+  { "anthropic-messages", signs = true },
+  { "vertex-anthropic", wire = "vertex", model = "claude-up", fields = { project = "p", location = "l" }, signs = true },
+  { "gemini", signs = true },
+  { "vertex", fields = { project = "p", location = "l" }, signs = true },
+  { "bedrock-converse", signs = true, has_no_retry_after = true,
+    fields = { key = false, access_key = "AKIDEXAMPLE", secret_key = "wJalrXUtnFEMI", aws_region = "us-east-1" } },
+  { "openai-responses", signs = true }, { "cohere" }, { "ollama", counts_no_cache = true },
+}
+
+local ARGUMENTS = '{"zeta":"b\\u00e9 \\"q\\"","alpha":9007199254740993}'
+local SIGNATURE = "+/+/IHNpZ25hdHVyZSBvZiBtb2Nr"       -- how every signature of the mock begins
+
+-- ---- the world: one mock, one gateway, for all pairs ----
+
+local seen                     -- the last request that a provider got
+
+local function behaviour(more)
+  local b = { ttft_ms = 0, tokens_per_s = 1e6, tokens = 9, reasoning = 5, cached_tokens = 2, usage = "always",
+              on_request = function(request) seen = request end }
+  for k, v in pairs(more or {}) do b[k] = v end
+  return b
+end
+
+local function start_mock()
+  local b = behaviour()
+  b.listen = "127.0.0.1:0"
+  b.at = { ["/calls"] = behaviour { tool_call = { name = "look_up", arguments = ARGUMENTS } },
+           ["/full"] = behaviour { rate_429 = 1, retry_after = 20 }, ["/cut"] = behaviour { rate_cut = 1, tokens = 40 } }
+  local address
+  net.spawn(function() server.run(assert(script.read(b)), function(list) address = list[1] end) end)
+  while not address do net.sleep(0.001) end
+  return address
+end
+
+local KINDS = { "", "/calls", "/full", "/cut" }
+
+local function start_gateway(address)
+  local providers, models = {}, gateway.list {}
+  for _, w in ipairs(WIRES) do
+    for _, kind in ipairs(KINDS) do
+      local slug = w[1] .. kind:gsub("/", "-")
+      local p = { wire = w.wire or w[1], base_url = "http://" .. address .. kind, key = "sk-of-" .. w[1] }
+      for k, v in pairs(w.fields or {}) do p[k] = v end
+      providers[slug] = p
+      models[#models + 1] = { id = "m/" .. slug, name = slug, created = 1, context_length = 100000,
+        pricing = { prompt = "0.000001", completion = "0.000002", input_cache_read = "0.0000005" },
+        endpoints = { { provider = slug, upstream_model = w.model or "up" } } }
+    end
+  end
+  return gateway.start { providers = providers, catalog = gateway.json { data = models } }
+end
+
+local function with_world(fn)
+  local ok, why = true, nil
+  net.run(function()
+    local gw = start_gateway(start_mock())
+    ok, why = pcall(fn, gw.port)
+    local ended, words = pcall(gw.stop, gw)
+    if ok and not ended then ok, why = false, words end
+  end)
+  if not ok then error(why, 0) end
+end
+
+local function ask(port, client, model, wish)
+  local path, body = clients.request(client, model, wish)
+  local r = http.post(port, path, body)
+  r.reading = r.status == 200 and clients[client].read(r, wish.stream) or nil
+  return r
+end
+
+-- ---- what is asked of a pair ----
+
+local CHECKS = {}
+
+local function check(name, fn) CHECKS[#CHECKS + 1] = { name, fn } end
+
+for _, stream in ipairs { false, true } do
+  local how = stream and "streamed" or "whole"
+  check("text, " .. how, function(port, client, wire)
+    local r = ask(port, client, "m/" .. wire[1], { text = "Good day", stream = stream })
+    assert.equal(200, r.status, r.body)
+    assert.equal("You said: Good day. and the tide goes out", r.reading.text)
+    assert.is_true(r.reading.complete, "it is not complete")
+    assert.is_nil(r.reading.error)
+    assert.is_string(r.reading.finish)
+  end)
+  check("a tool call, " .. how, function(port, client, wire)
+    local r = ask(port, client, "m/" .. wire[1] .. "-calls", { text = "Look", tool = true, stream = stream })
+    assert.equal(200, r.status, r.body)
+    assert.equal(1, #r.reading.calls)
+    assert.equal("look_up", r.reading.calls[1].name)
+    assert.equal('b\195\169 "q"', r.reading.calls[1].arguments.zeta)
+    assert.truthy(stream or r.body:find("9007199254740993", 1, true), "a number lost digits")
+    assert.truthy(seen.body:find('"zeta":{"type":"string"},"alpha":{"type":"number"}', 1, true), "the schema changed")
+  end)
+  check("reasoning, " .. how, function(port, client, wire)
+    local r = ask(port, client, "m/" .. wire[1], { text = "Think", reasons = true, stream = stream })
+    assert.equal(200, r.status, r.body)
+    assert.equal("the tide comes in and", r.reading.reasoning)
+  end)
+  check("usage, " .. how, function(port, client, wire)
+    local r = ask(port, client, "m/" .. wire[1], { text = "Count this", stream = stream })
+    assert.equal(14, r.reading.usage.completion)
+    assert.equal(wire.counts_no_cache and 0 or 2, r.reading.usage.cached)
+    assert.is_true(r.reading.usage.prompt > 2)
+    assert.truthy(r.body:find('"cost":0.0000', 1, true), "no cost")
+  end)
+end
+
+check("a tool's result, and signatures back", function(port, client, wire)
+  local model = "m/" .. wire[1] .. "-calls"
+  local first = ask(port, client, model, { text = "Look", tool = true, reasons = true })
+  local answer = assert(json.decode(first.body))
+  local call = first.reading.calls[1]
+  local more = clients[client].next_turn(answer, call, "result-7")
+  local r = ask(port, client, model, { text = "Look", tool = true, reasons = true, more = more })
+  assert.equal(200, r.status, r.body)
+  assert.equal("The tool said: result-7. and the tide goes out", r.reading.text)
+  assert.truthy(seen.body:find("9007199254740993", 1, true), "the call's arguments lost digits")
+  if wire.signs then assert.truthy(seen.body:find(SIGNATURE, 1, true), "the signature did not come back") end
+end)
+
+check("a picture", function(port, client, wire)
+  local r = ask(port, client, "m/" .. wire[1], { text = "See", image = true })
+  assert.equal(200, r.status, r.body)
+  assert.truthy(seen.body:find(clients.PNG, 1, true), "the picture did not arrive")
+end)
+
+check("a schema for the answer", function(port, client, wire)
+  local r = ask(port, client, "m/" .. wire[1], { text = "Fit", schema = true })
+  assert.equal(200, r.status, r.body)
+  -- AWS has it as a string.
+  local body = seen.body:gsub('\\"', '"')
+  assert.truthy(body:find('"zeta":{"type":"string"},"alpha":{"type":"number"}', 1, true), "the schema did not arrive")
+end)
+
+check("a provider at its limit", function(port, client, wire)
+  local r = ask(port, client, "m/" .. wire[1] .. "-full", { text = "Hurry", stream = true })
+  assert.equal(429, r.status)
+  local message = clients[client].error_of(assert(json.decode(r.body)))
+  assert.equal("Provider returned error", message)
+  assert.equal(not wire.has_no_retry_after and "20" or nil, r.headers["retry-after"])
+end)
+
+check("a stream that breaks off", function(port, client, wire)
+  local r = ask(port, client, "m/" .. wire[1] .. "-cut", { text = "Break", stream = true })
+  if r.status == 200 then
+    assert.is_false(r.reading.complete and not r.reading.error, "a broken stream looks whole")
+  else
+    assert.equal(502, r.status)
+  end
+end)
+
+describe("every client's format over every provider's", function()
+  local failures = {}
+
+  setup(function()
+    with_world(function(port)
+      for _, client in ipairs(clients.names) do
+        for _, wire in ipairs(WIRES) do
+          for _, c in ipairs(CHECKS) do
+            local ok, why = pcall(c[2], port, client, wire)
+            if not ok then
+              local words = type(why) == "table" and (why.message or tostring(why)) or tostring(why)
+              failures[client .. wire[1] .. c[1]] = words
+            end
+          end
+        end
+      end
+    end)
+  end)
+
+  for _, client in ipairs(clients.names) do
+    for _, wire in ipairs(WIRES) do
+      for _, c in ipairs(CHECKS) do
+        it(("%s over %s: %s"):format(client, wire[1], c[1]), function()
+          assert.is_nil(failures[client .. wire[1] .. c[1]])
+        end)
+      end
+    end
+  end
+end)

@@ -1,0 +1,641 @@
+local cjson     = require "cjson"
+local json      = require("tidegate.core").json
+local converter = require "tidegate.convert.chat_to_anthropic_messages"
+local anthropic = require "readings.anthropic_messages"
+
+local OPUS45, SONNET45, SONNET4 = "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929", "claude-sonnet-4-20250514"
+local SONNET46, OPUS47, OPUS48, SONNET5, OPUS55, SONNET55 =
+  "claude-sonnet-4-6", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5", "claude-opus-5-5", "claude-sonnet-5-5"
+
+local HI = '[{"role":"user","content":"hi"}]'
+
+-- The request that a chat request with these members becomes: decoded, what is lost, its text, header fields.
+local function asked(members, messages, model, about)
+  about = about or { wire = "anthropic-messages" }
+  about.model = model or SONNET45
+  local text, lost, fields = converter.request('{"model":"a/b","messages":' .. (messages or HI) .. (members and "," .. members or "") .. "}", about)
+  assert(text, lost)
+  return cjson.decode(text), lost, text, fields
+end
+
+local function turns_of(messages, model)
+  local out, lost = asked(nil, messages, model)
+  return out.messages, lost, out.system
+end
+
+describe("chat_to_anthropic_messages.request", function()
+  it("asks for as long an answer as the model gives when nothing is said", function()
+    assert.same({ model = SONNET45, max_tokens = 64000, messages = { { role = "user", content = "hi" } } }, (asked()))
+    assert.equal(1000, asked(nil, nil, nil, { max_completion_tokens = 1000 }).max_tokens)
+    assert.equal(4096, asked(nil, nil, "kimi-k2").max_tokens)
+    assert.equal(7, asked('"max_completion_tokens":7,"max_tokens":9').max_tokens)
+    assert.equal(9, asked('"max_tokens":9').max_tokens)
+  end)
+
+  it("leaves the model to Vertex's path, and brings the version in the body", function()
+    local out, _, _, fields = asked('"stream":true,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}', nil,
+      "claude-sonnet-4-5@20250929", { wire = "vertex-anthropic" })
+    assert.is_nil(out.model)
+    assert.equal("vertex-2023-10-16", out.anthropic_version)
+    assert.is_true(out.stream)
+    assert.is_nil(fields)
+  end)
+
+  it("says where automatic caching is to break on Vertex, which does not know it", function()
+    local cache = '"cache_control":{"type":"ephemeral"}'
+    assert.same({ type = "ephemeral" }, asked(cache).cache_control)
+    local out = asked(cache, nil, nil, { wire = "vertex-anthropic" })
+    assert.is_nil(out.cache_control)
+    assert.same({ { type = "text", text = "hi", cache_control = { type = "ephemeral" } } }, out.messages[1].content)
+  end)
+
+  -- ---- instructions ----
+
+  it("takes the first instructions as the system prompt", function()
+    local _, _, system = turns_of '[{"role":"system","content":"a"},{"role":"user","content":"hi"}]'
+    assert.equal("a", system)
+    _, _, system = turns_of [[ [{"role":"system","content":"a"},{"role":"developer","content":[{"type":"text","text":"b",
+      "cache_control":{"type":"ephemeral"}}]},{"role":"user","content":"hi"}] ]]
+    assert.same({ { type = "text", text = "a" }, { type = "text", text = "b", cache_control = { type = "ephemeral" } } }, system)
+    _, _, system = turns_of '[{"role":"system","content":"a","cache_control":{"type":"ephemeral"}},{"role":"user","content":"hi"}]'
+    assert.same({ { type = "text", text = "a", cache_control = { type = "ephemeral" } } }, system)
+  end)
+
+  it("reminds of later instructions where they stood", function()
+    local turns = turns_of '[{"role":"user","content":"hi"},{"role":"system","content":"German now."},{"role":"assistant","content":"Moin."}]'
+    assert.same({ { type = "text", text = "hi" }, { type = "text", text = "<system-reminder>\nGerman now.\n</system-reminder>" } },
+      turns[1].content)
+  end)
+
+  it("lets models that hear such instructions hear them, behind a user's turn", function()
+    local later = '[{"role":"user","content":"hi"},{"role":"system","content":"German now."}%s]'
+    assert.same({ { role = "user", content = "hi" }, { role = "system", content = "German now." } }, (turns_of(later:format "", OPUS48)))
+    assert.equal(1, #turns_of(later:format ',{"role":"user","content":"x"}', OPUS48))
+  end)
+
+  it("makes a turn of instructions when there is nothing else", function()
+    local turns, _, system = turns_of '[{"role":"system","content":"a"},{"role":"system","content":"b"}]'
+    assert.same({ { role = "user", content = "b" } }, turns)
+    assert.equal("a", system)
+  end)
+
+  -- ---- turns ----
+
+  it("makes one turn of neighbours of one role, with the author's name", function()
+    assert.same({
+      { role = "user", content = { { type = "text", text = "a" }, { type = "text", text = "Ann: b" } } },
+      { role = "assistant", content = { { type = "text", text = "c" }, { type = "text", text = "d" } } },
+    }, (turns_of [[ [{"role":"user","content":"a"},{"role":"user","name":"Ann","content":"b"},{"role":"assistant","content":"c"},
+      {"role":"assistant","content":"d"}] ]]))
+  end)
+
+  it("leaves out what is empty, which would be refused", function()
+    assert.same({ { role = "user", content = "x" } }, (turns_of [[ [{"role":"user","content":""},{"role":"assistant","content":null},
+      {"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"x"}]}] ]]))
+    local out, why = converter.request('{"messages":[{"role":"user","content":""}]}', { model = SONNET45 })
+    assert.is_nil(out)
+    assert.truthy(why:find("'messages'", 1, true))
+  end)
+
+  it("brings results of tools before what else the user said, pictures and failures too", function()
+    local turns = turns_of [[ [{"role":"user","content":"?"},
+      {"role":"assistant","content":null,"tool_calls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}},
+        {"id":"t2","type":"function","function":{"name":"g","arguments":""}}]},
+      {"role":"user","content":"quick"},
+      {"role":"tool","tool_call_id":"t1","content":"22","is_error":true},
+      {"role":"tool","tool_call_id":"t2","cache_control":{"type":"ephemeral"},"content":[{"type":"text","text":"see"},
+        {"type":"image_url","image_url":{"url":"data:image/jpg;base64,aGk="}}]},
+      {"role":"user","content":"And?"}] ]]
+    assert.same({
+      { type = "tool_result", tool_use_id = "t1", content = "22", is_error = true },
+      { type = "tool_result", tool_use_id = "t2", cache_control = { type = "ephemeral" }, content = { { type = "text", text = "see" },
+        { type = "image", source = { type = "base64", media_type = "image/jpeg", data = "aGk=" } } } },
+      { type = "text", text = "quick" }, { type = "text", text = "And?" },
+    }, turns[3].content)
+  end)
+
+  it("keeps arguments to the byte", function()
+    local _, _, text = asked(nil, [[ [{"role":"assistant","tool_calls":[
+      {"id":"t1","type":"function","function":{"name":"f","arguments":"{ \"b\":1.0,\"a\":12345678901234567890 }"}}]}] ]])
+    assert.truthy(text:find('"input":{ "b":1.0,"a":12345678901234567890 }', 1, true))
+  end)
+
+  it("gives calls ids that Anthropic takes, the same for the result, and no two alike", function()
+    local turns = turns_of [[ [{"role":"assistant","tool_calls":[{"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{}"}},
+      {"id":"functions_f.0","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"functions_f.0","content":"2"},{"role":"tool","tool_call_id":"functions.f:0","content":"1"}] ]]
+    assert.equal("functions_f_0", turns[1].content[1].id)
+    assert.equal("functions_f_0_2", turns[1].content[2].id)
+    assert.same({ "functions_f_0_2", "functions_f_0" }, { turns[2].content[1].tool_use_id, turns[2].content[2].tool_use_id })
+  end)
+
+  it("lets the model go on with its own words, without the space behind them", function()
+    assert.same({ role = "assistant", content = "```json" }, turns_of('[{"role":"user","content":"x"},{"role":"assistant","content":"```json\\n "}]')[2])
+    assert.equal(1, #turns_of '[{"role":"user","content":"x"},{"role":"assistant","content":" "}]')
+  end)
+
+  for what, case in pairs {
+    ["a picture at a URL"] = { '{"type":"image_url","image_url":{"url":"https://x/y.png","detail":"low"},"cache_control":{"type":"ephemeral"}}',
+      { type = "image", source = { type = "url", url = "https://x/y.png" }, cache_control = { type = "ephemeral" } } },
+    ["a picture that is a file"] = { '{"type":"file","file":{"file_data":"data:image/webp;base64,aGk="}}',
+      { type = "image", source = { type = "base64", media_type = "image/webp", data = "aGk=" } } },
+    ["a PDF"] = { '{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,aGk="},"citations":{"enabled":true}}',
+      { type = "document", title = "a.pdf", citations = { enabled = true },
+        source = { type = "base64", media_type = "application/pdf", data = "aGk=" } } },
+    ["a text"] = { '{"type":"file","file":{"filename":"a.csv","file_data":"data:text/csv;base64,YSxi"}}',
+      { type = "document", title = "a.csv", source = { type = "text", media_type = "text/plain", data = "a,b" } } },
+    ["a document at a URL"] = { '{"type":"file","file":{"file_url":"https://x/y.pdf"}}',
+      { type = "document", source = { type = "url", url = "https://x/y.pdf" } } },
+    ["a document that was uploaded"] = { '{"type":"file","file":{"file_id":"file_1"}}', { type = "document", source = { type = "file", file_id = "file_1" } } },
+    ["a kind of Anthropic's own"] = { '{"type":"search_result","source":"s","title":"t","content":[]}',
+      { type = "search_result", source = "s", title = "t", content = {} } },
+  } do
+    it("shows " .. what, function()
+      assert.same({ case[2] }, turns_of('[{"role":"user","content":[' .. case[1] .. "]}]")[1].content)
+    end)
+  end
+
+  for what, case in pairs {
+    ["sound"] = { '{"type":"input_audio","input_audio":{"data":"aGk=","format":"wav"}}', "messages.audio" },
+    ["films"] = { '{"type":"video_url","video_url":{"url":"https://x/y.mp4"}}', "messages.video" },
+    ["files of other kinds"] = { '{"type":"file","file":{"file_data":"data:application/zip;base64,aGk="}}', "messages.file" },
+    ["kinds of tomorrow"] = { '{"type":"smell"}', "messages.smell" },
+  } do
+    it("tells that it cannot show " .. what, function()
+      local turns, lost = turns_of('[{"role":"user","content":[{"type":"text","text":"x"},' .. case[1] .. "]}]")
+      assert.same({ { role = "user", content = "x" } }, turns)
+      assert.same({ case[2] }, lost)
+    end)
+  end
+
+  -- ---- reasoning that comes back ----
+
+  it("brings Anthropic's reasoning back in its order, and nobody else's", function()
+    local turns, lost = turns_of [[ [{"role":"user","content":"x"},{"role":"assistant","content":"ab","reasoning":"Hm.","reasoning_details":[
+      {"type":"reasoning.text","text":"H","format":"anthropic-claude-v1","index":0},
+      {"type":"reasoning.text","text":"m.","format":"anthropic-claude-v1","index":0},
+      {"type":"reasoning.text","signature":"Eu+/=","format":"anthropic-claude-v1","index":0},
+      {"type":"reasoning.text","signature":"Em==","format":"anthropic-claude-v1","index":1},
+      {"type":"reasoning.encrypted","data":"EqkE","format":"anthropic-claude-v1","index":2},
+      {"type":"reasoning.encrypted","data":"CiQ=","format":"google-gemini-v1","index":3},
+      {"type":"reasoning.text","text":"unsigned","format":"anthropic-claude-v1","index":4}]},{"role":"user","content":"y"}] ]]
+    assert.same({ { type = "thinking", thinking = "Hm.", signature = "Eu+/=" }, { type = "thinking", thinking = "", signature = "Em==" },
+      { type = "redacted_thinking", data = "EqkE" }, { type = "text", text = "ab" } }, turns[2].content)
+    assert.same({ "messages.reasoning" }, lost)
+  end)
+
+  it("puts text and calls where their markers say, and the rest behind", function()
+    local turns = turns_of [[ [{"role":"user","content":"x"},{"role":"assistant","content":"éabcd","tool_calls":[
+      {"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"t2","type":"function","function":{"name":"g","arguments":"{}"}}],
+      "annotations":[{"type":"url_citation","format":"anthropic-messages","url_citation":{"url":"u","start_index":2,"end_index":3},
+          "citation":{"type":"web_search_result_location","encrypted_index":"Eo8="}},
+        {"type":"url_citation","url_citation":{"url":"https://foreign","start_index":0,"end_index":1}}],
+      "reasoning_details":[
+      {"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"{\"type\":\"text\",\"chars\":2}"},
+      {"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"{\"type\":\"server_tool_use\",\"id\":\"s\",\"input\":{\"q\":1.0}}"},
+      {"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"{\"type\":\"text\",\"chars\":1}"},
+      {"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"{\"type\":\"tool_use\",\"id\":\"t2\",\"caller\":{\"type\":\"code\"}}"},
+      {"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"nonsense"}]},{"role":"user","content":"y"}] ]]
+    assert.same({
+      { type = "text", text = "éa" }, { type = "server_tool_use", id = "s", input = { q = 1 } },
+      { type = "text", text = "b", citations = { { type = "web_search_result_location", encrypted_index = "Eo8=" } } },
+      { type = "tool_use", id = "t2", name = "g", input = {}, caller = { type = "code" } },
+      { type = "text", text = "cd" }, { type = "tool_use", id = "t1", name = "f", input = {} },
+    }, turns[2].content)
+  end)
+
+  -- ---- thinking ----
+
+  for _, case in ipairs {
+    -- what is asked                                            model     what is sent                                     lost
+    { '"reasoning":{"effort":"high"},"max_tokens":10000',       SONNET45, { type = "enabled", budget_tokens = 8000 },      nil },
+    { '"reasoning_effort":"low","max_tokens":10000',            SONNET45, { type = "enabled", budget_tokens = 2000 },      nil },
+    { '"reasoning":{"enabled":true},"max_tokens":4000',         SONNET45, { type = "enabled", budget_tokens = 2000 },      nil },
+    { '"reasoning":{"max_tokens":3000},"max_tokens":4000',      SONNET45, { type = "enabled", budget_tokens = 3000 },      nil },
+    { '"reasoning":{"max_tokens":100},"max_tokens":4000',       SONNET45, { type = "enabled", budget_tokens = 1024 },      nil },
+    { '"reasoning":{"enabled":false}',                          SONNET45, nil,                                             nil },
+    { '"reasoning":{"effort":"none"}',                          SONNET45, nil,                                             nil },
+    { '"reasoning":{"exclude":true}',                           SONNET45, nil,                                             nil },
+    { '"reasoning":{"effort":"high"}',                          "claude-3-5-haiku-20241022", nil,                          "reasoning" },
+    { '"reasoning":{"effort":"high"}',                          SONNET46, { type = "adaptive" },                           nil, "high" },
+    { '"reasoning":{"enabled":true}',                           SONNET46, { type = "adaptive" },                           nil },
+    { '"reasoning":{"effort":"xhigh"}',                         SONNET46, { type = "adaptive" },                           nil, "high" },
+    { '"reasoning":{"max_tokens":3000}',                        SONNET46, { type = "enabled", budget_tokens = 3000 },      nil },
+    { '"reasoning":{"effort":"minimal"}',                       OPUS47,   { type = "adaptive", display = "summarized" },   nil, "low" },
+    { '"reasoning":{"effort":"max","exclude":true}',            OPUS47,   { type = "adaptive", display = "omitted" },      nil, "max" },
+    { '"reasoning":{"max_tokens":90000},"max_tokens":100000',   OPUS47,   { type = "adaptive", display = "summarized" },   nil, "high" },
+    { '"reasoning":{"enabled":false}',                          OPUS47,   nil,                                             nil },
+    { '"reasoning":{"enabled":false}',                          SONNET5,  { type = "disabled" },                           nil },
+    { '"reasoning":{"enabled":false},"verbosity":"max"',        SONNET55, { type = "between_tools" },                      nil, "high" },
+    { '"reasoning":{"enabled":false}',                          OPUS55,   nil,                                             "reasoning", "low" },
+    { '"reasoning":{"enabled":false}',                          "glm-4.7", { type = "disabled" },                          nil },
+    { '"verbosity":"low"',                                      OPUS45,   nil,                                             nil, "low" },
+    { '"verbosity":"low"',                                      SONNET45, nil,                                             "verbosity" },
+    { '"verbosity":"low","reasoning":{"effort":"high"}',        SONNET5,  { type = "adaptive", display = "summarized" },   nil, "low" },
+    { '"thinking":{"type":"enabled","budget_tokens":5000}',     SONNET46, { type = "enabled", budget_tokens = 5000 },      nil },
+  } do
+    local members, model, thinking, lost, effort = unpack(case, 1, 5)
+    it("asks " .. model .. " for " .. members, function()
+      local out, names = asked(members, nil, model)
+      assert.same(thinking, out.thinking)
+      assert.same({ lost }, names)
+      assert.equal(effort, out.output_config and out.output_config.effort)
+    end)
+  end
+
+  it("makes room for the answer beside the thinking, as far as the model goes", function()
+    local out = asked('"reasoning":{"max_tokens":4000},"max_tokens":1000')
+    assert.same({ 5000, 4000 }, { out.max_tokens, out.thinking.budget_tokens })
+    out = asked('"reasoning":{"effort":"high"},"max_tokens":100')
+    assert.same({ 1124, 1024 }, { out.max_tokens, out.thinking.budget_tokens })
+    out = asked('"reasoning":{"max_tokens":4000},"max_tokens":1000', nil, nil, { max_completion_tokens = 3000 })
+    assert.same({ 3000, 2999 }, { out.max_tokens, out.thinking.budget_tokens })
+    out = asked '"reasoning":{"effort":"medium"}'
+    assert.same({ 64000, 32000 }, { out.max_tokens, out.thinking.budget_tokens })
+  end)
+
+  it("lets a tool that must be called go before thinking", function()
+    local tools = '"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required","reasoning":{"effort":"high"}'
+    for model, thinking in pairs { [SONNET45] = false, [SONNET46] = false, [SONNET5] = { type = "disabled" } } do
+      local out, lost = asked(tools, nil, model)
+      assert.same(thinking or nil, out.thinking)
+      assert.same({ "reasoning" }, lost)
+      assert.same({ type = "any" }, out.tool_choice)
+    end
+    local out, lost = asked(tools, nil, OPUS55)
+    assert.same({ type = "auto" }, out.tool_choice)
+    assert.equal("adaptive", out.thinking.type)
+    assert.same({ "tool_choice" }, lost)
+  end)
+
+  it("does not think within a budget where the turn to be continued did not begin with thinking", function()
+    local turn = [[ [{"role":"user","content":"x"},{"role":"assistant","content":"","reasoning_details":[%s],"tool_calls":[
+      {"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t","content":"1"}] ]]
+    local members = '"reasoning":{"effort":"high"}'
+    assert.is_nil(asked(members, turn:format "").thinking)
+    assert.same({ "reasoning" }, (select(2, asked(members, turn:format ""))))
+    assert.equal("adaptive", asked(members, turn:format "", SONNET46).thinking.type)
+    local signed = '{"type":"reasoning.text","text":"a","signature":"b","format":"anthropic-claude-v1","index":0}'
+    assert.equal("enabled", asked(members, turn:format(signed)).thinking.type)
+    assert.is_nil(asked(members, '[{"role":"user","content":"x"},{"role":"assistant","content":"{"}]').thinking)
+  end)
+
+  -- ---- sampling ----
+
+  for _, case in ipairs {
+    -- what is asked                                                       model     what is sent                      lost
+    { '"temperature":1.5,"top_k":40,"stop":"x"',                           SONNET4,  { temperature = 1, top_k = 40, stop_sequences = { "x" } }, {} },
+    { '"temperature":0.5,"top_p":0.9',                                     SONNET4,  { temperature = 0.5, top_p = 0.9 }, {} },
+    { '"temperature":0.5,"top_p":0.9',                                     SONNET45, { temperature = 0.5 },            { "top_p" } },
+    { '"temperature":1,"top_p":0.9',                                       SONNET45, { top_p = 0.9 },                  {} },
+    { '"temperature":0.5,"top_p":1,"top_k":0',                             SONNET45, { temperature = 0.5 },            {} },
+    { '"temperature":0.5,"top_p":0.9,"top_k":3',                           OPUS47,   {},                               { "temperature", "top_k", "top_p" } },
+    { '"temperature":1,"top_p":1',                                         OPUS47,   {},                               {} },
+    { '"stop":["\\n","a"]',                                                SONNET45, { stop_sequences = { "a" } },     { "stop" } },
+    { '"n":1,"logprobs":false,"frequency_penalty":0,"modalities":["text"]', SONNET45, {},                              {} },
+    { '"n":2,"seed":7,"logit_bias":{"1":2}',                               SONNET45, {},                               { "logit_bias", "n", "seed" } },
+    { '"user":"u1","session_id":"s","provider":{},"trace":{}',             SONNET45, { metadata = { user_id = "u1" } }, {} },
+    { '"service_tier":"default"',                                          SONNET45, { service_tier = "standard_only" }, {} },
+    { '"service_tier":"priority"',                                         SONNET45, { service_tier = "auto" },        {} },
+    { '"service_tier":"flex"',                                             SONNET45, {},                               { "service_tier" } },
+    { '"service_tier":"fast"',                                             OPUS47,   { speed = "fast" },               {} },
+    { '"mcp_servers":[{"name":"m"}],"container":"c"',                      SONNET45, { mcp_servers = { { name = "m" } }, container = "c" }, {} },
+  } do
+    local members, model, sent, lost = unpack(case)
+    it("tells " .. model .. " of " .. members, function()
+      local out, names = asked(members, nil, model)
+      out.model, out.messages, out.max_tokens = nil, nil, nil
+      assert.same(sent, out)
+      assert.same(lost, names)
+    end)
+  end
+
+  it("takes no temperature while it thinks, but the neutral one", function()
+    local thinking = ',"reasoning":{"effort":"low"},"max_tokens":9000'
+    local out, lost = asked('"temperature":0.2,"top_k":5,"top_p":0.97' .. thinking)
+    assert.same({ 0.97 }, { out.top_p, out.temperature, out.top_k })
+    assert.same({ "temperature", "top_k" }, lost)
+    out, lost = asked('"temperature":1,"top_p":0.5' .. thinking, nil, SONNET4)
+    assert.equal(1, out.temperature)
+    assert.same({ "top_p" }, lost)
+  end)
+
+  -- ---- tools and shapes ----
+
+  it("brings tools with their schemas in their order, and Anthropic's own as they are", function()
+    local out, lost, text, fields = asked([["tools":[
+      {"type":"function","function":{"name":"f","description":"d","strict":true,"parameters":{ "z":1, "type":"object" }},
+        "cache_control":{"type":"ephemeral"}},
+      {"type":"function","function":{"name":"g"}},{"type":"function","function":{"name":"h","parameters":{ "properties":{} }}},
+      {"type":"web_fetch_20250910","name":"web_fetch","max_uses":2},{"type":"openrouter:datetime"}],"parallel_tool_calls":false]])
+    assert.truthy(text:find('"input_schema":{ "z":1, "type":"object" }', 1, true))
+    assert.same({ name = "g", input_schema = { type = "object", properties = {} } }, out.tools[2])
+    assert.same({ type = "object", properties = {} }, out.tools[3].input_schema)
+    assert.same({ type = "web_fetch_20250910", name = "web_fetch", max_uses = 2 }, out.tools[4])
+    assert.same({ "tools.openrouter:datetime" }, lost)
+    assert.same({ type = "auto", disable_parallel_tool_use = true }, out.tool_choice)
+    assert.equal("structured-outputs-2025-11-13,web-fetch-2025-09-10", fields["anthropic-beta"])
+  end)
+
+  for choice, sent in pairs {
+    ['"auto"'] = { type = "auto" }, ['"none"'] = { type = "none" }, ['"required"'] = { type = "any" },
+    ['{"type":"function","function":{"name":"f"}}'] = { type = "tool", name = "f" },
+    ['{"type":"tool","name":"f"}'] = { type = "tool", name = "f" },
+  } do
+    it("chooses " .. choice, function()
+      assert.same(sent, asked('"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":' .. choice).tool_choice)
+      assert.is_nil(asked('"tool_choice":' .. choice).tool_choice)
+    end)
+  end
+
+  it("searches the web the way OpenAI's clients ask for it", function()
+    assert.same({ { type = "web_search_20250305", name = "web_search", user_location = { type = "approximate", country = "DE" } } },
+      asked('"web_search_options":{"search_context_size":"low","user_location":{"type":"approximate","approximate":{"country":"DE"}}}').tools)
+  end)
+
+  it("asks for an answer that fits a schema", function()
+    local format = '"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{ "type":"object" }}}'
+    local out, lost, _, fields = asked(format)
+    assert.same({ format = { type = "json_schema", schema = { type = "object" } } }, out.output_config)
+    assert.same({}, lost)
+    assert.equal("structured-outputs-2025-11-13", fields["anthropic-beta"])
+    out, lost = asked(format, nil, SONNET4)
+    assert.is_nil(out.output_config)
+    assert.truthy(out.system:find('{ "type":"object" }', 1, true))
+    assert.same({ "response_format" }, lost)
+  end)
+
+  it("asks for JSON in words, behind the system prompt", function()
+    local out, lost = asked('"response_format":{"type":"json_object"}', '[{"role":"system","content":"a"},{"role":"user","content":"b"}]')
+    assert.equal("a", out.system[1].text)
+    assert.truthy(out.system[2].text:find "JSON")
+    assert.same({ "response_format" }, lost)
+    assert.same({}, (select(2, asked('"response_format":{"type":"text"}'))))
+  end)
+
+  it("names the betas that uploaded files, fast answers and its tools need", function()
+    local _, _, _, fields = asked('"speed":"fast","context_management":{"edits":[]}',
+      '[{"role":"tool","tool_call_id":"t","content":[{"type":"file","file":{"file_id":"file_1"}}]}]', OPUS48)
+    assert.equal("context-management-2025-06-27,fast-mode-2026-02-01,files-api-2025-04-14", fields["anthropic-beta"])
+  end)
+
+  it("refuses what is no chat", function()
+    for _, text in ipairs { "{", "{}", '{"messages":"x"}', '{"messages":[]}' } do
+      local out, why = converter.request(text, { model = SONNET45 })
+      assert.is_nil(out)
+      assert.equal("string", type(why))
+    end
+  end)
+
+  it("counts what a request would have, and nothing of its answer", function()
+    local text = converter.count('{"max_tokens":5,"stream":true,"temperature":1,"stop":"x","user":"u","messages":[{"role":"system","content":"a"},'
+      .. '{"role":"user","content":"b"}],"tools":[{"type":"function","function":{"name":"f"}}]}', { wire = "anthropic-messages", model = SONNET45 })
+    assert.same({ model = SONNET45, system = "a", messages = { { role = "user", content = "b" } },
+      tools = { { name = "f", input_schema = { type = "object", properties = {} } } } }, cjson.decode(text))
+    text = converter.count('{"messages":[{"role":"user","content":"b"}]}', { wire = "vertex-anthropic", model = "m" })
+    assert.same({ model = "m", anthropic_version = "vertex-2023-10-16", messages = { { role = "user", content = "b" } } }, cjson.decode(text))
+    assert.equal('{"input_tokens":12}', converter.count_answer(12))
+  end)
+end)
+
+-- ---- answers for clients ----
+
+local HEAD = '{"id":"gen-1","object":"chat.completion.chunk","created":1,"model":"a/b","provider":"Some Provider",'
+
+local function chunk(delta, more)
+  return HEAD .. '"choices":[{"index":0,"delta":{"role":"assistant",' .. delta .. '},"finish_reason":null,"native_finish_reason":null'
+    .. (more or "") .. "}]}"
+end
+
+local function said(text) return chunk('"content":' .. json.encode(text)) end
+
+local function thought(text, details)
+  return chunk('"content":""' .. (text and ',"reasoning":' .. json.encode(text) or "") .. (details and ',"reasoning_details":' .. details or ""))
+end
+
+local function call(index, id, arguments)
+  return chunk('"content":"","tool_calls":[{"index":' .. index .. (id and ',"id":"' .. id .. '","type":"function"' or "")
+    .. ',"function":{' .. (id and '"name":"f' .. index .. '",' or "") .. '"arguments":' .. json.encode(arguments) .. "}}]")
+end
+
+local USAGE = '{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"cost":0.00140355,"is_byok":false,'
+  .. '"prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":30},"completion_tokens_details":{"reasoning_tokens":7},'
+  .. '"cost_details":{"upstream_inference_cost":0.00140355},"cache_creation":{"ephemeral_1h_input_tokens":10}}'
+
+local function ending(finish, native, more)
+  local choice = '"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"' .. finish
+    .. '","native_finish_reason":"' .. (native or finish) .. '"}]'
+  return HEAD .. choice .. "}", HEAD .. choice .. ',"usage":' .. USAGE .. (more or "") .. "}", "[DONE]"
+end
+
+-- The bytes for a client.
+local function written(...)
+  local out = {}
+  local step = converter.stream(function(bytes) out[#out + 1] = bytes end)
+  for _, data in ipairs { ... } do step(data) end
+  return table.concat(out)
+end
+
+-- Names of events, and of blocks and deltas in them.
+local function course(bytes)
+  local out = {}
+  for _, event in ipairs(anthropic.events(bytes)) do
+    local o = cjson.decode(event.data)
+    local what = o.content_block and o.content_block.type or o.delta and o.delta.type
+    out[#out + 1] = (event.name:gsub("content_block_", "")) .. (o.index and " " .. o.index or "") .. (what and " " .. what or "")
+  end
+  return out
+end
+
+local function data_of(bytes, name)
+  for _, event in ipairs(anthropic.events(bytes)) do
+    if event.name == name then return cjson.decode(event.data) end
+  end
+end
+
+describe("chat_to_anthropic_messages.stream", function()
+  it("has the events in the order that Anthropic's SDKs want", function()
+    local bytes = written(thought("Hm."), said "One", call(0, "t1", ""), call(0, nil, '{"a":'), call(0, nil, "1}"), call(1, "t2", "{}"),
+      ending("tool_calls", "tool_calls", ',"openrouter_metadata":{"attempt":1}'))
+    assert.same({
+      "message_start",
+      "start 0 thinking", "delta 0 thinking_delta", "stop 0", "start 1 text", "delta 1 text_delta", "stop 1",
+      "start 2 tool_use", "delta 2 input_json_delta", "delta 2 input_json_delta", "stop 2",
+      "start 3 tool_use", "delta 3 input_json_delta", "stop 3", "message_delta", "message_stop",
+    }, course(bytes))
+    local r = anthropic.stream(bytes)
+    assert.is_nil(r.disorder)
+    assert.same({ { id = "t1", name = "f0", arguments = { a = 1 } }, { id = "t2", name = "f1", arguments = {} } }, r.calls)
+    assert.equal("tool_use", r.finish)
+    assert.same({ attempt = 1 }, data_of(bytes, "message_stop").openrouter_metadata)
+    local start = data_of(bytes, "message_start").message
+    assert.same({ "gen-1", "message", "assistant", "a/b", "Some Provider", 0 },
+      { start.id, start.type, start.role, start.model, start.provider, start.usage.input_tokens })
+  end)
+
+  it("counts what the cache brought apart from the input, and tells the cost", function()
+    local _, used = ending "stop"
+    local bytes = written(said "x", (ending "stop"), (used:gsub('"usage"', '"service_tier":"default","usage"')), "[DONE]")
+    local usage = data_of(bytes, "message_delta").usage
+    assert.same({
+      input_tokens = 10, cache_creation_input_tokens = 30, cache_read_input_tokens = 60, output_tokens = 20,
+      cache_creation = { ephemeral_5m_input_tokens = 20, ephemeral_1h_input_tokens = 10 },
+      output_tokens_details = { thinking_tokens = 7 }, server_tool_use = cjson.null, service_tier = "standard",
+      inference_geo = cjson.null, cost = 0.00140355, cost_details = { upstream_inference_cost = 0.00140355 }, is_byok = false,
+    }, usage)
+    assert.truthy(bytes:find('"cost":0.00140355,"cost_details":{"upstream_inference_cost":0.00140355},"is_byok":false', 1, true))
+  end)
+
+  it("writes an ending for an answer without content", function()
+    local bytes = written(ending "stop")
+    assert.same({ "message_start", "message_delta", "message_stop" }, course(bytes))
+    assert.is_true(anthropic.stream(bytes).complete)
+  end)
+
+  it("is never whole before [DONE]", function()
+    assert.is_false(anthropic.stream(written(said "x", (ending "stop"))).complete)
+  end)
+
+  it("keeps the bytes of texts and arguments", function()
+    local bytes = written(chunk '"content":"\\u00e9\\/"', call(0, "t", ""),
+      chunk '"content":"","tool_calls":[{"index":0,"function":{"arguments":"{\\"n\\":1.0}"}}]')
+    assert.truthy(bytes:find('"text":"\\u00e9\\/"', 1, true))
+    assert.truthy(bytes:find('"partial_json":"{\\"n\\":1.0}"', 1, true))
+  end)
+
+  it("waits with a later call until the earlier one is whole", function()
+    local bytes = written(call(0, "t1", '{"a":"}{'), call(1, "t2", '{"b":'), said "meanwhile", call(1, nil, "[2]}"), call(0, nil, '\\'),
+      call(0, nil, '""}'), call(2, "t3", ""), call(3, "t4", '{"d":4}'), call(2, nil, '{"c":3}'), ending "tool_calls")
+    local r = anthropic.stream(bytes)
+    assert.is_nil(r.disorder)
+    assert.same({ { id = "t1", name = "f0", arguments = { a = '}{"' } }, { id = "t2", name = "f1", arguments = { b = { 2 } } },
+      { id = "t3", name = "f2", arguments = { c = 3 } }, { id = "t4", name = "f3", arguments = { d = 4 } } }, r.calls)
+    assert.equal("meanwhile", r.text)
+  end)
+
+  it("gives up waiting at the end", function()
+    local r = anthropic.stream(written(call(0, "t1", ""), call(1, "t2", ""), call(2, "t3", '{"c":'), call(1, nil, "{}"), call(2, nil, "3}"),
+      ending "tool_calls"))
+    assert.is_nil(r.disorder)
+    assert.same({ "t1", "t2", "t3" }, { r.calls[1].id, r.calls[2].id, r.calls[3].id })
+    assert.same({ c = 3 }, r.calls[3].arguments)
+  end)
+
+  it("signs thinking with Anthropic's signature, and with none where there is none", function()
+    local bytes = written(thought("Hm", '[{"type":"reasoning.text","text":"Hm","format":"anthropic-claude-v1","index":0}]'),
+      thought(nil, '"x"'), thought("m.", '[{"type":"reasoning.text","text":"m.","format":"anthropic-claude-v1","index":0}]'),
+      thought(nil, '[{"type":"reasoning.text","signature":"EuY=","format":"anthropic-claude-v1","index":0}]'),
+      thought(nil, '[{"type":"reasoning.encrypted","data":"EqkE","format":"anthropic-claude-v1","index":1}]'),
+      thought(nil, '[{"type":"reasoning.text","signature":"Em==","format":"anthropic-claude-v1","index":2}]'), said "x", ending "stop")
+    assert.same({ "message_start", "start 0 thinking", "delta 0 thinking_delta", "delta 0 thinking_delta", "delta 0 signature_delta", "stop 0",
+      "start 1 redacted_thinking", "stop 1", "start 2 thinking", "delta 2 signature_delta", "stop 2", "start 3 text", "delta 3 text_delta", "stop 3",
+      "message_delta", "message_stop" }, course(bytes))
+    assert.same({ "EuY=", "EqkE", "Em==" }, anthropic.stream(bytes).signatures)
+    assert.same({}, anthropic.stream(written(thought "Hm.", ending "stop")).signatures)
+  end)
+
+  it("shows a server's tool as Anthropic does, and ends a text where it ended", function()
+    local kept = '[{"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":%s}]'
+    local bytes = written(said "a", thought(nil, kept:format(json.encode '{"type":"text","chars":1}')), said "b",
+      thought(nil, kept:format(json.encode '{"type":"server_tool_use","id":"s","name":"web_search","input":{"q":1.0}}')),
+      thought(nil, kept:format(json.encode '{"type":"web_search_tool_result","tool_use_id":"s","content":[]}')), ending "stop")
+    assert.same({ "message_start", "start 0 text", "delta 0 text_delta", "stop 0", "start 1 text", "delta 1 text_delta", "stop 1",
+      "start 2 server_tool_use", "delta 2 input_json_delta", "stop 2", "start 3 web_search_tool_result", "stop 3", "message_delta", "message_stop" },
+      course(bytes))
+    assert.truthy(bytes:find('"partial_json":"{\\"q\\":1.0}"', 1, true))
+  end)
+
+  it("cites", function()
+    local bytes = written(said "x", chunk [["content":"","annotations":[
+      {"type":"url_citation","url_citation":{"url":"https://x","title":"t","content":"c"}},{"type":"citation","format":"cohere","citation":{}},
+      {"type":"citation","format":"anthropic-messages","citation":{"type":"char_location"}}] ]], ending "stop")
+    assert.same({ "message_start", "start 0 text", "delta 0 text_delta", "delta 0 citations_delta", "delta 0 citations_delta", "stop 0",
+      "message_delta", "message_stop" }, course(bytes))
+    assert.truthy(bytes:find('"citation":{"cited_text":"c","encrypted_index":"","title":"t","type":"web_search_result_location","url":"https://x"}', 1, true))
+  end)
+
+  it("shows pictures", function()
+    local bytes = written(chunk '"content":"","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]', ending "stop")
+    assert.truthy(bytes:find('"content_block":{"source":{"data":"aGk=","media_type":"image/png","type":"base64"},"type":"image"}', 1, true))
+  end)
+
+  it("tells a refusal as text and in the reason, unless Anthropic's words for it came", function()
+    local r = anthropic.stream(written(chunk '"content":"","refusal":"I won\'t."', ending "stop"))
+    assert.same({ "I won't.", "refusal" }, { r.text, r.finish })
+    local bytes = written(chunk('"content":"","refusal":"No."', ',"stop_details":{"type":"refusal","category":"bio","explanation":"No."}'),
+      ending("content_filter", "refusal"))
+    assert.equal("", anthropic.stream(bytes).text)
+    assert.same({ type = "refusal", category = "bio", explanation = "No." }, data_of(bytes, "message_delta").delta.stop_details)
+  end)
+
+  for _, case in ipairs {
+    -- finish           native                           stop_reason
+    { "stop",           "stop",                          "end_turn" },
+    { "stop",           "STOP",                          "end_turn" },
+    { "stop",           "pause_turn",                    "pause_turn" },
+    { "stop",           "stop_sequence",                 "stop_sequence" },
+    { "length",         "length",                        "max_tokens" },
+    { "length",         "MAX_TOKENS",                    "max_tokens" },
+    { "length",         "model_context_window_exceeded", "model_context_window_exceeded" },
+    { "tool_calls",     "stop",                          "tool_use" },
+    { "tool_calls",     "pause_turn",                    "tool_use" },
+    { "content_filter", "SAFETY",                        "refusal" },
+  } do
+    it("calls " .. case[1] .. " (" .. case[2] .. ") " .. case[3], function()
+      assert.equal(case[3], anthropic.stream(written(said "x", ending(case[1], case[2]))).finish)
+    end)
+  end
+
+  it("tells the sequence that was met, as Anthropic or vLLM told it", function()
+    for _, more in ipairs { ',"stop_sequence":"cool"', ',"stop_reason":"cool"' } do
+      local r = anthropic.stream(written(chunk('"content":"x"'), chunk('"content":""', more), ending "stop"))
+      assert.same({ "stop_sequence", "cool" }, { r.finish, r.sequence })
+    end
+    assert.equal("end_turn", anthropic.stream(written(chunk('"content":""', ',"stop_reason":128009'), ending "stop")).finish)
+  end)
+
+  for _, case in ipairs {
+    { '{"code":429,"message":"m","metadata":{"error_type":"rate_limit_exceeded"}}',  "rate_limit_error" },
+    { '{"code":503,"message":"m","error_type":"provider_overloaded"}',              "overloaded_error" },
+    { '{"code":502,"message":"m","metadata":{"error_type":"provider_unavailable"}}', "api_error" },
+    { '{"code":504,"message":"m","metadata":{"error_type":"timeout"}}',             "timeout_error" },
+    { '{"code":400,"message":"m","metadata":{"error_type":"invalid_image"}}',       "invalid_request_error" },
+    { '{"code":402,"message":"m"}',                                                 "billing_error" },
+    { '{"code":418,"message":"m"}',                                                 "invalid_request_error" },
+    { '{"message":"m"}',                                                            "api_error" },
+  } do
+    it("tells of " .. case[1] .. " as " .. case[2] .. ", and nothing behind it", function()
+      local bytes = written(said "Hal", HEAD .. '"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":' .. case[1] .. "}",
+        said "x", "[DONE]")
+      assert.same({ "message_start", "start 0 text", "delta 0 text_delta", "error" }, course(bytes))
+      local told = data_of(bytes, "error")
+      assert.same({ case[2], "m", "gen-1" }, { told.error.type, told.error.message, told.request_id })
+    end)
+  end
+
+  it("answers one choice, the first", function()
+    local second = said("no"):gsub('"index":0', '"index":1')
+    assert.equal("yes", anthropic.stream(written(said "yes", second, ending "stop")).text)
+  end)
+end)
+
+describe("chat_to_anthropic_messages.answer", function()
+  it("tells a completion as a message", function()
+    local o = cjson.decode(converter.answer([[{"id":"gen-1","object":"chat.completion","created":1,"model":"a/b","provider":"P","service_tier":null,
+      "choices":[{"index":0,"finish_reason":"tool_calls","native_finish_reason":"tool_calls","message":{"role":"assistant","content":"One","refusal":null,
+      "reasoning":"Hm.","tool_calls":[{"id":"t1","type":"function","index":0,"function":{"name":"f","arguments":"{\"a\":1}"}}]}}],
+      "usage":]] .. USAGE .. ',"openrouter_metadata":{"attempt":1}}'))
+    assert.same({ { type = "thinking", thinking = "Hm.", signature = "" }, { type = "text", text = "One" },
+      { type = "tool_use", id = "t1", name = "f", input = { a = 1 } } }, o.content)
+    assert.same({ "gen-1", "message", "assistant", "a/b", "P", "tool_use", 10 },
+      { o.id, o.type, o.role, o.model, o.provider, o.stop_reason, o.usage.input_tokens })
+    assert.same({ attempt = 1 }, o.openrouter_metadata)
+    assert.equal(cjson.null, o.stop_sequence)
+  end)
+
+  it("tells an error as Anthropic's", function()
+    assert.equal('{"type":"error","error":{"type":"rate_limit_error","message":"m","error_type":"rate_limit_exceeded"},"request_id":"gen-1"}',
+      converter.answer '{"id":"gen-1","error":{"code":429,"message":"m","metadata":{"error_type":"rate_limit_exceeded"}}}')
+    assert.equal("error", cjson.decode(converter.answer '{"choices":[{"error":{"code":502,"message":"m"},"message":{"content":"Hal"}}]}').type)
+  end)
+end)

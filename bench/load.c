@@ -1,7 +1,8 @@
 /* load.c -- the client that benchmarks run: keeps C connections busy.
  *
  *     load PORT PATH --body FILE [--connections C] [--seconds S] [--warm S] [--ramp S]
- *          [--rate R] [--stream N | --hold | --unread S] [--header LINE]... [--watch PID,PID]
+ *          [--rate R] [--stream N [--until TEXT] | --hold | --unread S] [--header LINE]...
+ *          [--watch PID,PID]
  *
  * As it is, each connection sends its next request when the answer is whole.
  *
@@ -10,6 +11,9 @@
  *               sent when it was due counts as late from then on
  *   --stream N  reads event streams to [DONE], holds each to N events, and takes
  *               the time that each carries ("t=<ns>") as when it was sent
+ *   --until T   the event streams are of another format: they end with the event that
+ *               holds T, and carry no time. Each format begins and ends streams with
+ *               events of its own, so N is the least, and the first N count
  *   --hold      opens the streams, prints "open" when each has its first event,
  *               and reads on until it is killed
  *   --unread S  asks for one stream and does not read for S seconds; then reads
@@ -64,6 +68,7 @@ struct cost {                      /* of the watched processes */
 };
 
 static char *request;
+static const char *until_text;     /* of another format's last event; NULL: ours */
 static size_t request_len;
 static bool holds;
 static long stream_events;         /* 0: no streams */
@@ -169,7 +174,8 @@ static void finished(struct conn *c)
 {
     uint64_t now = now_ns();
 
-    bool is_cut = stream_events && !c->is_bad && c->events != stream_events;
+    bool is_short = until_text ? c->events < stream_events : c->events != stream_events;
+    bool is_cut = stream_events && !c->is_bad && is_short;
     if (now >= measure_from) {
         requests++;
         errors += c->is_bad || is_cut;
@@ -215,11 +221,52 @@ static void take_event(struct conn *c, const char *at, const char *end, uint64_t
         add_sample(&event_delay, now - sent);
 }
 
+static void take_other_event(struct conn *c, const char *at, const char *end, uint64_t now)
+{
+    if (!memmem(at, (size_t)(end - at), "data:", 5))
+        return;
+    c->is_done = memmem(at, (size_t)(end - at), until_text, strlen(until_text)) != NULL;
+    if (c->events++ >= stream_events)
+        return;
+    if (c->events == 1) {
+        first_events++;
+        if (c->sent >= measure_from)
+            add_sample(&first_byte, now - c->sent);
+    }
+    events_seen += now >= measure_from;
+}
+
+/* The empty line that ends an event, with either kind of newline; what follows in *next. */
+static char *find_end(char *p, char *end, char **next)
+{
+    for (; (p = memchr(p, '\n', (size_t)(end - p))); p++) {
+        bool has_cr = end - p > 2 && p[1] == '\r';
+        *next = p + has_cr + 2;
+        if (*next <= end && p[1 + has_cr] == '\n')
+            return p;
+    }
+    return NULL;
+}
+
+/* What stands behind the last event is the end of the body. */
+static char *take_other_events(struct conn *c, char *p, char *end, uint64_t now)
+{
+    char *e, *next;
+
+    while (!c->is_done && (e = find_end(p, end, &next))) {
+        take_other_event(c, p, e, now);
+        p = next;
+    }
+    return p;
+}
+
 static void take_events(struct conn *c, uint64_t now)
 {
     char *p = c->in, *end = c->in + c->len, *e;
 
-    while ((e = memmem(p, (size_t)(end - p), "\n\n", 2))) {
+    if (until_text)
+        p = take_other_events(c, p, end, now);
+    while (!until_text && (e = memmem(p, (size_t)(end - p), "\n\n", 2))) {
         take_event(c, p, e, now);
         p = e + 2;
     }
@@ -464,6 +511,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--rate")) rate = atof(argv[++i]);
         else if (!strcmp(argv[i], "--unread")) unread = atof(argv[++i]);
         else if (!strcmp(argv[i], "--stream")) stream_events = atol(argv[++i]);
+        else if (!strcmp(argv[i], "--until")) until_text = argv[++i];
         else if (!strcmp(argv[i], "--watch")) watch(argv[++i]);
         else if (!strcmp(argv[i], "--body")) body_len = read_body(argv[++i], body, sizeof body);
         else if (!strcmp(argv[i], "--header")) {

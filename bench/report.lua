@@ -3,6 +3,7 @@
 -- Everything is printed and kept in build/bench.txt.
 
 local figures  = require "bench.figures"
+local formats  = require "bench.formats"
 local policies = require "bench.policies"
 local process  = require "bench.process"
 
@@ -54,25 +55,9 @@ end
 
 -- ---- numbers ----
 
-local median = figures.median
-
--- The median over repetitions of what `of` makes of a run.
-local function over(runs, of)
-  local list = {}
-  for _, run in ipairs(runs or {}) do list[#list + 1] = of(run) end
-  return median(list)
-end
-
--- The median of the ratios of runs that stood side by side.
-local function ratio(cell, a, b, of)
-  local list = {}
-  if not cell or not cell[a] or not cell[b] then return nil end
-  for rep = 1, math.min(#cell[a], #cell[b]) do
-    local x, y = of(cell[a][rep]), of(cell[b][rep])
-    if x and y and y ~= 0 then list[#list + 1] = x / y end
-  end
-  return median(list)
-end
+local median, over, ratio = figures.median, figures.over, figures.ratio
+local shown, times, verdict = figures.shown, figures.times, figures.verdict
+local cpu_per_request, cpu_per_event = figures.cpu_per_request, figures.cpu_per_event
 
 local function difference(cell, a, b, of)
   local list = {}
@@ -85,20 +70,6 @@ local function difference(cell, a, b, of)
 end
 
 local function field(name) return function(run) return run[name] end end
-local function cpu_per_request(run) return run.cpu_us and run.requests > 0 and run.cpu_us / run.requests or nil end
-local function cpu_per_event(run) return run.cpu_us and run.events > 0 and run.cpu_us / run.events or nil end
-
--- Three digits that mean something.
-local function shown(value)
-  if not value then return "-" end
-  local digits = math.abs(value) >= 100 and 0 or math.abs(value) >= 10 and 1 or 2
-  local text = ("%." .. digits .. "f"):format(value)
-  local whole, rest = text:match "^(-?%d+)(.*)$"
-  whole = whole:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""):gsub("^-,", "-")
-  return whole .. rest
-end
-
-local function times(value) return value and ("%.2f"):format(value) or "-" end
 
 -- ---- tables ----
 
@@ -287,10 +258,13 @@ end
 
 -- ---- budgets ----
 
-local function verdict(value, limit, at_least)
-  local good = at_least and value >= limit or not at_least and value <= limit
-  if good then return "pass" end
-  return ("MISS by %s"):format(shown(math.abs(value - limit)))
+local function format_budgets(add, results)
+  for _, what in ipairs { "request", "event" } do
+    local most, who = formats.worst(results, what)
+    if most then
+      add(("CPU per %s translated, to the same format: the dearest, %s"):format(what, who), formats.LIMITS[what], most, "x")
+    end
+  end
 end
 
 local function budget_rows(results)
@@ -352,14 +326,15 @@ local function budget_rows(results)
         difference(burns, burn.id, "none", field "latency_p99_us"), " us")
     end
   end
+  format_budgets(add, results)
   return rows
 end
 
 -- How much of the time the proxies stood ready and others had their CPU.
 local function say_noise(results)
   local shares = {}
-  for _, cell in pairs(results) do
-    if type(cell) == "table" and cell.nginx and cell.direct then
+  for name, cell in pairs(results) do
+    if type(cell) == "table" and (cell.nginx and cell.direct or name:find "^format_") then
       for _, runs in pairs(cell) do
         for _, run in ipairs(runs) do
           if run.wait_us then shares[#shares + 1] = run.wait_us / run.seconds / 1e4 end
@@ -399,6 +374,7 @@ function report.print(results, is_quick)
   if #rows > 1 then put_table(rows) end
   policy_table(results)
   burn_table(results)
+  if results.format_events then put_table(formats.rows(results)) end
   local budgets = budget_rows(results)
   if #budgets > 1 then put_table(budgets) end
   say_noise(results)

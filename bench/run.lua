@@ -5,30 +5,33 @@
 -- contenders in turn, in reversed order every other time; figures are medians,
 -- and a ratio is the median of the ratios within each repetition.
 
-package.path = "./?.lua;" .. package.path
+package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
+package.cpath = os.getenv "BUILD" .. "/lua/?.so;" .. package.cpath
 
 local process    = require "bench.process"
 local contenders = require "bench.contenders"
 local bodies     = require "bench.bodies"
 local figures    = require "bench.figures"
+local formats    = require "bench.formats"
 local policies   = require "bench.policies"
 local report     = require "bench.report"
 
 local BUILD = assert(os.getenv "BUILD", "run script/bench")
 local WORK  = BUILD .. "/bench"
 local PATH  = "/v1/chat/completions"
+local FORMATS = WORK .. "/formats"     -- what the upstream answers in other formats
 local PROXY_CPU, LOAD_CPU = 0, 1
 
 process.directory = WORK
 
 -- ---- options ----
 
-local PARTS = { "requests", "streams", "memory", "start", "decide", "policies" }
+local PARTS = { "requests", "streams", "memory", "start", "decide", "policies", "formats" }
 
 local FULL  = { reps = 5, slow_reps = 2, seconds = 2, warm = 0.4, ramp = 4, streams_s = 4, spare_s = 3,
-                start_reps = 7, policy_reps = 7, burn_s = 3 }
+                start_reps = 7, policy_reps = 7, burn_s = 3, format_reps = 5, format_s = 1.5 }
 local QUICK = { reps = 1, slow_reps = 1, seconds = 0.8, warm = 0.2, ramp = 1.5, streams_s = 1.5, spare_s = 2,
-                start_reps = 3, policy_reps = 3, burn_s = 1.5 }
+                start_reps = 3, policy_reps = 3, burn_s = 1.5, format_reps = 2, format_s = 0.5 }
 
 local function usage(message)
   io.stderr:write("script/bench: ", message, "; see script/bench --help\n")
@@ -96,7 +99,7 @@ local function header_options(c)
 end
 
 local function load_command(c, args)
-  local line = { c.ahead .. WORK .. "/load", c.place.port, PATH .. header_options(c) }
+  local line = { c.ahead .. WORK .. "/load", c.place.port, ("'%s'"):format(c.path or PATH) .. header_options(c) }
   if c.pids then line[#line + 1] = "--watch " .. table.concat(c.pids, ",") end
   line[#line + 1] = args
   return table.concat(line, " ")
@@ -114,7 +117,7 @@ local function run_load(c, args)
 end
 
 local function answers(c)
-  local text = process.output(load_command(c, ("--body %s --seconds 0 --warm 0.02"):format(body_file "1 KB")))
+  local text = process.output(load_command(c, ("--body %s --seconds 0 --warm 0.02"):format(c.body or body_file "1 KB")))
   return text:find '"errors":0' ~= nil and text:find '"requests":0' == nil
 end
 
@@ -152,7 +155,8 @@ local function prepare()
   os.execute("mkdir -p " .. WORK)
   for name, text in pairs(BODIES) do process.write(body_file(name), text) end
   for i, c in ipairs(contenders.all) do contenders[c.id] = give_place(c, i) end
-  upstream.pid = process.start(LOAD_CPU, WORK .. "/upstream " .. upstream.port, WORK .. "/upstream.out")
+  if options.wanted.formats then formats.write(FORMATS) end
+  upstream.pid = process.start(LOAD_CPU, ("%s/upstream %d %s"):format(WORK, upstream.port, FORMATS), WORK .. "/upstream.out")
   contenders.direct = { id = "direct", name = "direct", ahead = "", headers = function() return {} end,
                         place = { port = upstream.port, dir = WORK } }
   process.wait("upstream", 5, function() return answers(contenders.direct) end)
@@ -327,16 +331,17 @@ local function decide_part(results)
   results.decide = figures.read(process.output(("taskset -c %d %s/decide"):format(PROXY_CPU, WORK)))
 end
 
--- ---- policies ----
+-- ---- policies, formats ----
 
-local function policies_part(results)
-  policies.measure(results, {
+-- What these parts are given.
+local function tools()
+  return {
     here = process.output "pwd", work = WORK, build = BUILD, proxy_cpu = PROXY_CPU, load_cpu = LOAD_CPU,
     effort = effort, body_file = body_file, load_command = load_command,
     load = run_load, alternate = alternate, start = start, stop = stop, note = report.note,
-    progress = report.progress,
+    progress = report.progress, empty_log = empty_log,
     upstream_pid = upstream.pid, place = function(c, number) return give_place(c, #contenders.all + 6 + number) end,
-  })
+  }
 end
 
 -- ---- all of it ----
@@ -355,7 +360,8 @@ local function main()
   if wanted.memory then memory_part(results) end
   if wanted.start then start_part(results) end
   if wanted.decide then decide_part(results) end
-  if wanted.policies then policies_part(results) end
+  if wanted.policies then policies.measure(results, tools()) end
+  if wanted.formats then formats.measure(results, tools()) end
   report.print(results, effort == QUICK)
 end
 

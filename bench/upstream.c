@@ -1,6 +1,6 @@
 /* upstream.c -- the provider that benchmarks run against: fast and dumb.
  *
- *     upstream PORT
+ *     upstream PORT [DIR]
  *
  * One thread, epoll, keep-alive. A POST whose body holds "stream":true gets
  * server-sent events, each in a chunk of its own and with the time it was sent
@@ -11,8 +11,15 @@
  *
  * The first event leaves together with the head, the others one a pause; with a
  * pause of 0 as fast as the reader takes them. Any other request gets a chat
- * completion of 1.6 KB. Prints "ready" when it listens. */
+ * completion of 1.6 KB. Prints "ready" when it listens.
+ *
+ * A path that begins with /f/KEY/ is answered in a format of its own, with what
+ * stands in DIR (bench/formats.lua writes it): KEY.whole, or, where the path or the
+ * body asks for a stream, the events of KEY.events, one a write, 5 ms apart. The
+ * first line of a file is its content type; an event is its length in a line, and
+ * that many bytes. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,7 +41,23 @@ enum {
     BATCH_BYTES = 16 * 1024,       /* written at once when there is no pause */
     EVENT_MAX = 4096,
     WHEEL = 4096,                  /* slots of 1 ms */
-    EVENTS = 512
+    EVENTS = 512,
+    FORMATS_MAX = 32,
+    FORMAT_BYTES = 1 << 20,        /* a file of one */
+    FORMAT_EVENTS = 1000,
+    FORMAT_PAUSE_MS = 5
+};
+
+/* The answers of one format, as they go over the wire: the first event behind the head. */
+struct format {
+    char key[32];
+    char *answer;
+    size_t answer_len;
+    struct {
+        char *at;
+        size_t len;
+    } events[FORMAT_EVENTS];
+    long count;
 };
 
 struct conn {
@@ -44,6 +67,7 @@ struct conn {
     long left, owed;               /* events to send; of them, due already */
     uint64_t due_ms;
     int pause_ms, event_bytes;
+    const struct format *format;   /* of the stream; NULL: ours */
     char *out;                     /* what the kernel did not take */
     size_t out_at, out_len;
     struct conn *next;             /* in its slot of the wheel */
@@ -54,6 +78,8 @@ static struct conn *wheel[WHEEL];
 static uint64_t wheel_ms;
 static char answer[4096], ending[2048];
 static size_t answer_len, ending_len;
+static struct format formats[FORMATS_MAX];
+static int format_count;
 
 static const char sse_head[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -104,6 +130,120 @@ static void make_ending(void)
     at += sprintf(at, "0\r\n\r\n");
     ending_len = (size_t)(at - ending);
 }
+
+/* ---- other formats ---- */
+
+static char *read_file(const char *dir, const char *name, size_t *len)
+{
+    char path[512], *text = malloc(FORMAT_BYTES);
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "rb");
+    *len = f ? fread(text, 1, FORMAT_BYTES - 1, f) : 0;
+    text[*len] = '\0';
+    if (f)
+        fclose(f);
+    if (!strchr(text, '\n')) {
+        fprintf(stderr, "upstream: %s has no first line\n", path);
+        exit(1);
+    }
+    return text;
+}
+
+static void read_whole(struct format *f, const char *text, size_t len)
+{
+    const char *body = strchr(text, '\n') + 1;
+    int n = (int)(body - text) - 1;
+    size_t body_len = len - (size_t)(body - text);
+
+    f->answer = malloc(body_len + 256);
+    f->answer_len = (size_t)sprintf(f->answer,
+        "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\nContent-Length: %zu\r\n\r\n", n, text, body_len);
+    memcpy(f->answer + f->answer_len, body, body_len);
+    f->answer_len += body_len;
+}
+
+static void read_events(struct format *f, const char *text)
+{
+    const char *at = strchr(text, '\n') + 1;
+    int n = (int)(at - text) - 1;
+
+    while (*at && f->count < FORMAT_EVENTS) {
+        char *data;
+        size_t len = strtoul(at, &data, 10);
+        char *p = malloc(len + 256), *event = p;
+        if (!f->count)
+            p += sprintf(p, "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n", n, text);
+        p += sprintf(p, "%zx\r\n", len);
+        p = mempcpy(p, data + 1, len);
+        at = data + 1 + len;
+        p += sprintf(p, *at ? "\r\n" : "\r\n0\r\n\r\n");
+        f->events[f->count].at = event;
+        f->events[f->count++].len = (size_t)(p - event);
+    }
+}
+
+/* The format whose key has so many bytes. */
+static struct format *find_format(const char *key, size_t len)
+{
+    for (struct format *f = formats; f < formats + format_count; f++)
+        if (strlen(f->key) == len && !memcmp(f->key, key, len))
+            return f;
+    return NULL;
+}
+
+static void read_formats(const char *path)
+{
+    struct dirent *d;
+    size_t len;
+
+    DIR *dir = opendir(path);
+    while (dir && (d = readdir(dir)) && format_count < FORMATS_MAX) {
+        char *dot = strrchr(d->d_name, '.');
+        bool is_whole = dot && !strcmp(dot, ".whole");
+        if (!dot || (!is_whole && strcmp(dot, ".events")))
+            continue;
+        size_t key_len = (size_t)(dot - d->d_name);
+        struct format *f = find_format(d->d_name, key_len);
+        if (!f) {
+            f = &formats[format_count++];
+            snprintf(f->key, sizeof f->key, "%.*s", (int)key_len, d->d_name);
+        }
+        char *text = read_file(path, d->d_name, &len);
+        if (is_whole)
+            read_whole(f, text, len);
+        else
+            read_events(f, text);
+        free(text);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* The format that the request's path names, or NULL. */
+static const struct format *format_of(const char *head)
+{
+    static const char before[] = " /f/";
+    const char *at = strstr(head, before), *line = strchr(head, '\r');
+
+    if (!at || !line || at > line)
+        return NULL;
+    at += sizeof before - 1;
+    return find_format(at, strcspn(at, "/ "));
+}
+
+/* Bedrock's and Google's paths say it, the others' bodies. */
+static bool wants_stream(const char *head, const char *body, size_t n)
+{
+    const char *line = strchr(head, '\r');
+
+    return memmem(head, (size_t)(line - head), "-stream", 7)
+        || memmem(head, (size_t)(line - head), ":stream", 7)
+        || memmem(body, n, "\"stream\":true", 13);
+}
+
+/* ---- what is sent ---- */
 
 /* One event of `bytes` as a chunk; returns its length on the wire. */
 static size_t put_event(char *at, int bytes)
@@ -179,6 +319,30 @@ static void send_owed(struct conn *c, const char *lead, size_t lead_len)
     }
 }
 
+/* The same of another format, where each event has its bytes and goes alone. */
+static void send_format(struct conn *c)
+{
+    const struct format *f = c->format;
+
+    if (!put_kept(c))
+        return;
+    while (c->owed && !c->out) {
+        long i = f->count - c->left;
+        c->owed--;
+        c->left--;
+        if (!put(c, f->events[i].at, f->events[i].len))
+            c->owed = c->left = 0;
+    }
+}
+
+static void send_more(struct conn *c)
+{
+    if (c->format)
+        send_format(c);
+    else
+        send_owed(c, "", 0);
+}
+
 static void wait_for(struct conn *c, uint64_t due_ms)
 {
     c->due_ms = due_ms;
@@ -199,7 +363,7 @@ static void turn_slot(struct conn *c, uint64_t now_ms)
             wait_for(c, c->due_ms);            /* a later round of the wheel */
         } else if (c->owed < c->left) {
             c->owed++;
-            send_owed(c, "", 0);
+            send_more(c);
             if (c->owed < c->left)
                 wait_for(c, c->due_ms + (uint64_t)c->pause_ms);
         }
@@ -229,8 +393,27 @@ static long number(const char *body, size_t n, const char *name, long otherwise)
     return strtol(at, NULL, 10);
 }
 
-static void serve(struct conn *c, const char *body, size_t n)
+static void serve_format(struct conn *c, bool is_stream)
 {
+    if (!is_stream) {
+        put(c, c->format->answer, c->format->answer_len);
+        return;
+    }
+    c->left = c->format->count;
+    c->pause_ms = FORMAT_PAUSE_MS;
+    c->owed = 1;
+    send_format(c);
+    if (c->left && !c->is_waiting)
+        wait_for(c, now_ns() / 1000000 + FORMAT_PAUSE_MS);
+}
+
+static void serve(struct conn *c, const char *head, const char *body, size_t n)
+{
+    c->format = format_of(head);
+    if (c->format) {
+        serve_format(c, wants_stream(head, body, n));
+        return;
+    }
     if (!memmem(body, n, "\"stream\":true", 13) && !memmem(body, n, "\"stream\": true", 14)) {
         put(c, answer, answer_len);
         return;
@@ -260,7 +443,7 @@ static void take_requests(struct conn *c)
             body = strtoul(length + 17, NULL, 10);
         if (c->len < head + body)
             return;
-        serve(c, c->in + head, body);
+        serve(c, c->in, c->in + head, body);
         memmove(c->in, c->in + head + body, c->len - head - body);
         c->len -= head + body;
     }
@@ -279,7 +462,7 @@ static void close_conn(struct conn *c)
 static void on_event(struct conn *c, uint32_t what)
 {
     if (what & EPOLLOUT && c->owed)
-        send_owed(c, "", 0);
+        send_more(c);
     else if (what & EPOLLOUT)
         put_kept(c);
     for (;;) {
@@ -320,7 +503,7 @@ int main(int argc, char **argv)
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
 
-    if (argc != 2)
+    if (argc < 2 || argc > 3)
         return 2;
     a.sin_port = htons((uint16_t)atoi(argv[1]));
     signal(SIGPIPE, SIG_IGN);
@@ -331,6 +514,8 @@ int main(int argc, char **argv)
     }
     make_answer();
     make_ending();
+    if (argc == 3)
+        read_formats(argv[2]);
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
     epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev);
     wheel_ms = now_ns() / 1000000;

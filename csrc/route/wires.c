@@ -76,7 +76,9 @@ static bool knows_beta(const struct tg_wire *w, struct tg_str word)
 {
     const char *end = w->betas.at + w->betas.len;
 
-    for (const char *at = w->betas.at; word.len && at && at < end; at++) {
+    if (!word.len || memchr(word.at, ' ', word.len))
+        return false;
+    for (const char *at = w->betas.at; at && at < end; at++) {
         at = memmem(at, (size_t)(end - at), word.at, word.len);
         if (!at)
             return false;

@@ -24,9 +24,20 @@ end
 
 -- ---- two calls ----
 
-local TWO = {}
+-- { pattern of the path's end, what is answered }; the first that fits.
+local TWO, OVERLOADED = {}, {}
 
-TWO["/chat/completions$"] = function(stream)
+local function answers(list, pattern, answer)
+  list[#list + 1] = { pattern, answer }
+end
+
+local function find(list, path)
+  for _, pair in ipairs(list) do
+    if path:find(pair[1]) then return pair[2] end
+  end
+end
+
+answers(TWO, "/chat/completions$", function(stream)
   local calls = [["tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Lisbon\",\"days\":2}"}},]]
     .. [[{"index":1,"id":"c2","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Porto\",\"days\":3}"}}]
   ]]
@@ -38,9 +49,9 @@ TWO["/chat/completions$"] = function(stream)
   end
   return sse(head .. '"delta":{"role":"assistant","content":null,' .. calls:gsub("\n", "") .. '}}]}',
     head .. '"delta":{},"finish_reason":"tool_calls"}]}', '{"id":"two","choices":[],' .. usage, "[DONE]")
-end
+end)
 
-TWO["/messages$"] = function(stream)
+answers(TWO, "/messages$", function(stream)
   local head = '"message":{"type":"message","id":"m","role":"assistant","model":"up","content":[],"stop_reason":null,'
     .. '"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":1}}}'
   local call = '{"type":"tool_use","id":"%s","name":"weather","input":%s}'
@@ -61,39 +72,42 @@ TWO["/messages$"] = function(stream)
   events[#events + 1] = '{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":8}}'
   events[#events + 1] = '{"type":"message_stop"}'
   return sse(unpack(events))
-end
+end)
 
-TWO["enerateContent$"] = function(stream)
+answers(TWO, "enerateContent$", function(stream)
   local body = '{"candidates":[{"index":0,"content":{"role":"model","parts":['
     .. '{"functionCall":{"name":"weather","args":{"city":"Lisbon","days":2}}},'
     .. '{"functionCall":{"name":"weather","args":{"city":"Porto","days":3}}}]},"finishReason":"STOP"}],'
     .. '"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":8,"totalTokenCount":17},"modelVersion":"up","responseId":"r"}'
   return stream and sse(body) or { body = body }
-end
+end)
 
 -- ---- overloaded ----
 
-local OVERLOADED = {}
-
-OVERLOADED["/chat/completions$"] = function()
+answers(OVERLOADED, "/chat/completions$", function()
   return sse('{"id":"o","created":1,"model":"up","choices":[{"index":0,"delta":{"role":"assistant","content":"half"}}]}',
     '{"error":{"message":"overloaded","type":"server_error","code":503}}')
-end
+end)
 
-OVERLOADED["/messages$"] = function()
+answers(OVERLOADED, "/completions$", function()
+  return sse('{"id":"o","object":"text_completion","created":1,"model":"up","choices":[{"index":0,"text":"half"}]}',
+    '{"error":{"message":"overloaded","type":"server_error","code":503}}')
+end)
+
+answers(OVERLOADED, "/messages$", function()
   return sse('{"type":"message_start","message":{"type":"message","id":"m","role":"assistant","model":"up","content":[],'
     .. '"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":1}}}',
     '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
     '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}',
     '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}')
-end
+end)
 
-OVERLOADED["enerateContent$"] = function()
+answers(OVERLOADED, "enerateContent$", function()
   return sse('{"candidates":[{"content":{"role":"model","parts":[{"text":"half"}]},"index":0}]}',
     '{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}')
-end
+end)
 
-OVERLOADED["/responses$"] = function()
+answers(OVERLOADED, "/responses$", function()
   local function response(status, more)
     return '"response":{"id":"r","object":"response","created_at":1,"model":"up","output":[],"status":"' .. status .. '"' .. more .. "}}"
   end
@@ -105,21 +119,15 @@ OVERLOADED["/responses$"] = function()
     '{"type":"response.output_text.delta","sequence_number":3,"output_index":0,"content_index":0,"item_id":"m","delta":"half"}',
     '{"type":"response.failed","sequence_number":4,'
       .. response("failed", ',"error":{"code":"server_error","message":"overloaded"}'))
-end
+end)
 
-OVERLOADED["/api/chat$"] = function()
+answers(OVERLOADED, "/api/chat$", function()
   return { headers = { ["Content-Type"] = "application/x-ndjson" }, chunks = {
     '{"model":"up","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"half"},"done":false}\n',
     '{"error":"overloaded"}\n' } }
-end
+end)
 
 -- ---- the script ----
-
-local function find(answers, path)
-  for pattern, answer in pairs(answers) do
-    if path:find(pattern) then return answer end
-  end
-end
 
 local function has_result(body)
   return body:find('"tool_result"', 1, true) or body:find('"functionResponse"', 1, true) or body:find('"tool_call_id"', 1, true)

@@ -56,29 +56,43 @@ local function has_field(headers, name)
   end
 end
 
---- Every recording of an OpenAI-compatible kind: { name, api, path, kind,
--- status, headers, bytes (as they travel), body (decoded), reads, provider }.
+--- One recording, by its line of the index: { name, api, kind, status, provider, headers, bytes (as they travel),
+-- body (decoded), reads (sizes, where they were recorded), request (decoded) }.
+function transcripts.recording(dir, row)
+  local base = dir .. "/" .. row.case
+  local meta = cjson.decode(assert(slurp(base .. "/response.meta.json")))
+  local chunks = slurp(base .. "/response.chunks.json")
+  local sizes = chunks and cjson.decode(chunks)
+  local r = {
+    name = row.case, api = row.api, kind = row.kind, status = row.status, provider = row.provider,
+    headers = headers_of(meta), reads = sizes and sizes.chunk_sizes,
+    request = cjson.decode(assert(slurp(base .. "/request.json"))),
+    bytes = assert(slurp(base .. "/response.body", "rb")),
+  }
+  r.body = r.bytes
+  if meta.body_on_disk == "gzip" then
+    r.body = gunzip(base .. "/response.body")
+    if not has_field(r.headers, "content-encoding") then
+      r.headers[#r.headers + 1] = "Content-Encoding: gzip"
+    end
+  end
+  return r
+end
+
+--- The lines of the index, decoded.
+function transcripts.index(dir)
+  local rows = {}
+  for line in assert(slurp(dir .. "/index.jsonl")):gmatch "[^\n]+" do rows[#rows + 1] = cjson.decode(line) end
+  return rows
+end
+
+--- Every recording of an OpenAI-compatible kind, and besides: path, is_stream.
 function transcripts.all(dir)
   local list = {}
-  for line in assert(slurp(dir .. "/index.jsonl")):gmatch "[^\n]+" do
-    local row = cjson.decode(line)
+  for _, row in ipairs(transcripts.index(dir)) do
     if APIS[row.api] then
-      local base = dir .. "/" .. row.case
-      local meta = cjson.decode(assert(slurp(base .. "/response.meta.json")))
-      local chunks = slurp(base .. "/response.chunks.json")
-      local sizes = chunks and cjson.decode(chunks)
-      local r = {
-        name = row.case, api = row.api, path = APIS[row.api], kind = row.kind, status = row.status,
-        provider = row.provider, headers = headers_of(meta), reads = sizes and sizes.chunk_sizes,
-        bytes = assert(slurp(base .. "/response.body", "rb")),
-      }
-      r.body = r.bytes
-      if meta.body_on_disk == "gzip" then
-        r.body = gunzip(base .. "/response.body")
-        if not has_field(r.headers, "content-encoding") then
-          r.headers[#r.headers + 1] = "Content-Encoding: gzip"
-        end
-      end
+      local r = transcripts.recording(dir, row)
+      r.path = APIS[row.api]
       r.is_stream = r.status == 200 and (r.body:find "^[\r\n ]*data:" or r.body:find "^[\r\n ]*event:"
         or r.body:find "^[\r\n ]*:") ~= nil
       list[#list + 1] = r

@@ -10,7 +10,8 @@ local media   = require "tidegate.convert.anthropic_media"
 
 local anthropic_blocks = {}
 
-local KEEP = { input = true, citations = true }
+-- What is handed on as it is, or read later.
+local KEEP = { input = true, citations = true, content = true }
 
 -- ---- citations ----
 
@@ -48,10 +49,12 @@ local function gathering()
            chars = 0 }
 end
 
+local function str(v) return type(v) == "string" and v or "" end
+
 local read = {}
 
 function read.text(g, block)
-  local text = type(block.text) == "string" and block.text or ""
+  local text = str(block.text)
   if text == "" then return end
   local chars = layout.chars(text)
   g.texts[#g.texts + 1] = { type = "text", text = text, cache_control = block.cache_control }
@@ -63,7 +66,7 @@ function read.text(g, block)
 end
 
 function read.thinking(g, block, _, index)
-  local text, sealed = block.thinking or "", block.signature or ""
+  local text, sealed = str(block.thinking), str(block.signature)
   g.thoughts[#g.thoughts + 1] = text
   local detail = carrier.open(sealed)
   if detail then
@@ -78,7 +81,7 @@ end
 function read.redacted_thinking(g, block, _, index)
   local detail = carrier.open(block.data)
   if not detail and not carrier.is_sealed(block.data) then
-    detail = { type = "reasoning.encrypted", format = layout.FORMAT, index = index, data = block.data }
+    detail = { type = "reasoning.encrypted", format = layout.FORMAT, index = index, data = str(block.data) }
   end
   g.details[#g.details + 1] = detail
 end
@@ -86,10 +89,10 @@ end
 function read.tool_use(g, block, raw)
   local arguments = block.input and tostring(block.input) or "{}"
   g.calls[#g.calls + 1] = {
-    id = block.id, type = "function", cache_control = block.cache_control,
-    ["function"] = { name = block.name, arguments = arguments },
+    id = str(block.id), type = "function", cache_control = block.cache_control,
+    ["function"] = { name = str(block.name), arguments = arguments },
   }
-  append(g.details, g.layout:call(block.id, layout.more_of_call(raw)))
+  append(g.details, g.layout:call(str(block.id), layout.more_of_call(raw)))
 end
 
 -- A picture in an answer is ours (anthropic_message.lua); Anthropic has none.
@@ -110,18 +113,29 @@ end
 
 local function some(list) return list[1] and list or nil end
 
+--- Blocks, read.
+-- @tparam string text  a content: a list of blocks, or a text, which is one block
+-- @treturn ?table  { block = as json.read() gives it, text = its JSON text } each; nil when it is neither
+function anthropic_blocks.read(text)
+  if text:sub(1, 1) == '"' then return { { block = { type = "text", text = json.decode(text) }, text = text } } end
+  local out = json.elements(text)
+  for i, raw in ipairs(out or {}) do
+    out[i] = { block = json.read(tostring(raw), KEEP), text = tostring(raw) }
+  end
+  return out
+end
+
 --- The message that these blocks make.
--- @tparam table blocks  json.raw each
+-- @tparam table list  from read()
 -- @treturn table  { content, reasoning, reasoning_details, tool_calls, annotations, images }; absent when empty
-function anthropic_blocks.message(blocks)
+function anthropic_blocks.message(list)
   local g = gathering()
-  for i, raw in ipairs(blocks) do
-    local text = tostring(raw)
-    local block = json.read(text, KEEP)
+  for i, one in ipairs(list) do
+    local block = one.block
     if type(block) == "table" then
       append(g.details, g.layout:before(block.type))
       local reader = read[block.type] or read_other
-      reader(g, block, text, i - 1)
+      reader(g, block, one.text, i - 1)
     end
   end
   local thought = join(g.thoughts)

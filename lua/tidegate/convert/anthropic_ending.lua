@@ -19,7 +19,7 @@ local WORDS = { stop = "end_turn", length = "max_tokens", tool_calls = "tool_use
 function anthropic_ending.reason(finish, native, is_sequence, is_refusal)
   if finish == "stop" and is_refusal then return "refusal" end
   if finish == "stop" and is_sequence then return "stop_sequence" end
-  local own = native and native:lower()
+  local own = type(native) == "string" and native:lower()
   if own and OWN[own] == finish then return own end
   return WORDS[finish] or "end_turn"
 end

@@ -54,7 +54,9 @@ function begin.tool_use(s, _, block)
 end
 
 -- A block that is held until it is whole.
-local function hold(s, _, block) s.block.held, s.block.pieces = block, {} end
+local function hold(s, _, block)
+  if block:sub(1, 1) == "{" then s.block.held, s.block.pieces = block, {} end
+end
 
 -- ---- deltas ----
 
@@ -72,7 +74,7 @@ end
 
 function delta.input_json_delta(s, data)
   local raw, b = json.pick(data, "delta.partial_json"), s.block
-  if not raw or raw == '""' then return end
+  if not raw or raw == '""' or raw:sub(1, 1) ~= '"' then return end
   if b.held then
     b.pieces[#b.pieces + 1] = json.decode(raw)
   elseif b.call then
@@ -83,6 +85,7 @@ end
 
 function delta.citations_delta(s, data)
   local raw, b = json.pick(data, "delta.citation"), s.block
+  if not raw or not b.chars then return end
   b.citations = b.citations or {}
   b.citations[#b.citations + 1] = raw
 end

@@ -4,6 +4,7 @@ local json     = require("tidegate.core").json
 local blocks   = require "tidegate.convert.anthropic_blocks"
 local chat     = require "tidegate.convert.chat"
 local media    = require "tidegate.convert.anthropic_media"
+local shape    = require "tidegate.convert.anthropic_shape"
 local thinking = require "tidegate.convert.anthropic_thinking"
 local tools    = require "tidegate.convert.anthropic_tools"
 
@@ -11,11 +12,15 @@ local anthropic_incoming = {}
 
 -- ---- content ----
 
--- A content's blocks as json.raw each; a text is one block.
-local function raw_blocks(content)
-  local text = tostring(content)
-  if text:sub(1, 1) == '"' then return { json.raw('{"type":"text","text":' .. text .. "}") } end
-  return json.elements(text)
+-- The blocks of a content; or nil and what is wrong with them.
+local function read_content(content, path)
+  local list = content and blocks.read(tostring(content))
+  if not list then return nil, path .. ".content must be a text or a list of blocks" end
+  for i, one in ipairs(list) do
+    local why = shape.check_block(one.block, path .. ".content." .. i - 1)
+    if why then return nil, why end
+  end
+  return list
 end
 
 -- One text that nothing is marked on says as much as a list with it.
@@ -27,38 +32,31 @@ end
 
 local function parts_of(list)
   local parts = json.array {}
-  for _, raw in ipairs(list) do
-    local block = json.read(tostring(raw))
-    if type(block) == "table" then parts[#parts + 1] = media.part(block, tostring(raw)) end
-  end
+  for _, one in ipairs(list) do parts[#parts + 1] = media.part(one.block, one.text) end
   return parts
-end
-
-local function result_content(content)
-  if content == nil then return "" end
-  local text = tostring(content)
-  if text:sub(1, 1) == '"' then return json.decode(text) end
-  return plain(parts_of(json.elements(text) or {}))
 end
 
 -- ---- messages ----
 
-local KEEP_CONTENT = { content = true }
-
-local function tool_message(raw)
-  local block = json.read(raw, KEEP_CONTENT)
-  return { role = "tool", tool_call_id = block.tool_use_id, content = result_content(block.content),
-           is_error = block.is_error or nil, cache_control = block.cache_control }
+local function tool_message(block, path)
+  local list, why = {}, nil
+  if block.content then list, why = read_content(block.content, path) end
+  if why then return nil, why end
+  local content = list[1] and plain(parts_of(list)) or ""
+  return { role = "tool", tool_call_id = block.tool_use_id or "", content = content,
+           is_error = block.is_error == true or nil, cache_control = block.cache_control }
 end
 
 -- Results of tools are messages of their own, before what else the user says.
-local function read_user(list, out)
+local function read_user(list, out, _, path)
   local rest = {}
-  for _, raw in ipairs(list) do
-    if json.pick(tostring(raw), "type") == '"tool_result"' then
-      out[#out + 1] = tool_message(tostring(raw))
+  for i, one in ipairs(list) do
+    if one.block.type == "tool_result" then
+      local message, why = tool_message(one.block, path .. ".content." .. i - 1)
+      if not message then return why end
+      out[#out + 1] = message
     else
-      rest[#rest + 1] = raw
+      rest[#rest + 1] = one
     end
   end
   local parts = parts_of(rest)
@@ -74,12 +72,12 @@ end
 
 -- In mid-conversation: only its text is for everybody.
 local function read_system(list, out, lost)
-  local parts = {}
-  for _, part in ipairs(parts_of(list)) do
-    if json.is_raw(part) then
-      lost["messages." .. (json.pick(tostring(part), "type") or '""'):sub(2, -2)] = true
+  local parts = json.array {}
+  for _, one in ipairs(list) do
+    if one.block.type == "text" then
+      parts[#parts + 1] = media.part(one.block, one.text)
     else
-      parts[#parts + 1] = part
+      lost["messages." .. one.block.type] = true
     end
   end
   if parts[1] then out[#out + 1] = { role = "system", content = plain(parts) } end
@@ -89,11 +87,12 @@ local ROLES = { user = read_user, assistant = read_assistant, system = read_syst
 
 local function read_messages(messages, out, lost)
   for i, m in ipairs(messages) do
+    local path = "messages." .. i - 1
     local read = type(m) == "table" and ROLES[m.role]
-    if not read then return ("messages.%d: role must be 'user', 'assistant' or 'system'."):format(i - 1) end
-    local list = m.content and raw_blocks(m.content)
-    if not list then return ("messages.%d: content must be a string or a list of blocks."):format(i - 1) end
-    read(list, out, lost)
+    if not read then return path .. ".role must be 'user', 'assistant' or 'system'" end
+    local list, why = read_content(m.content, path)
+    why = why or read(list, out, lost, path)
+    if why then return why end
   end
 end
 
@@ -102,7 +101,7 @@ local function system_of(system)
   if type(system) == "string" then return system ~= "" and { role = "system", content = system } or nil end
   local parts = json.array {}
   for _, block in ipairs(type(system) == "table" and system or {}) do
-    if type(block) == "table" and block.text then
+    if type(block) == "table" and type(block.text) == "string" then
       parts[#parts + 1] = { type = "text", text = block.text, cache_control = block.cache_control }
     end
   end
@@ -147,7 +146,7 @@ local function read_members(body, raw, out, lost)
   for _, name in ipairs(SAME) do
     if body[name] ~= nil then out[name] = raw[name] end
   end
-  out.user = body.user or type(body.metadata) == "table" and body.metadata.user_id or nil
+  out.user = body.user or body.metadata and body.metadata.user_id
   out.stop = body.stop_sequences and body.stop_sequences[1] and body.stop_sequences or nil
   out.service_tier = body.speed == "fast" and "fast" or TIERS[body.service_tier] or body.service_tier
   out.tools = tools.read(raw.tools and tostring(raw.tools), lost)
@@ -168,7 +167,7 @@ function anthropic_incoming.read(text)
   local raw, lost = json.split(text), {}
   if not raw then return nil, "The request must be an object." end
   local out = { messages = json.array { system_of(body.system) } }
-  local why = read_messages(body.messages, out.messages, lost) or read_fallbacks(body, out)
+  local why = shape.check_members(body) or read_messages(body.messages, out.messages, lost) or read_fallbacks(body, out)
   if why then return nil, why end
   read_members(body, raw, out, lost)
   for name, value in pairs(body) do

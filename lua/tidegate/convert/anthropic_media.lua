@@ -67,17 +67,17 @@ end
 -- ---- blocks as chat's parts ----
 
 local function part_of_image(source)
-  if source.type == "base64" then
+  if source.type == "base64" and source.data then
     return { type = "image_url", image_url = { url = data_url.write(source.media_type or "image/png", source.data) } }
-  elseif source.type == "url" then
+  elseif source.type == "url" and source.url then
     return { type = "image_url", image_url = { url = source.url } }
   end
 end
 
 local function file_of(source)
-  if source.type == "base64" then
+  if source.type == "base64" and source.data then
     return { file_data = data_url.write(source.media_type or "application/pdf", source.data) }
-  elseif source.type == "text" then
+  elseif source.type == "text" and source.data then
     return { file_data = data_url.write("text/plain", data_url.encode(source.data)) }
   elseif source.type == "url" then
     return { file_url = source.url }

@@ -45,7 +45,8 @@ end
 
 local function texts_of(message)
   local texts = {}
-  for _, part in ipairs(chat.parts(message.content)) do
+  local parts = chat.parts(message.content)
+  for _, part in ipairs(is_table(parts) and parts or {}) do
     if is_table(part) then texts[#texts + 1] = part end
   end
   return texts

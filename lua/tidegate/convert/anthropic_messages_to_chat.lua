@@ -22,7 +22,7 @@ local function raw(text) return text and json.raw(text) end
 
 local function choice_of(text)
   local content, reason, sequence, details = json.pick(text, "content", "stop_reason", "stop_sequence", "stop_details")
-  local message = blocks.message(json.elements(content) or {})
+  local message = blocks.message(blocks.read(content))
   message.role = "assistant"
   message.content = message.content or json.null
   message.refusal = details and raw(json.pick(details, "explanation"))

@@ -43,7 +43,8 @@ function anthropic_outgoing.answer(text)
   local said, finish, native, sequence, stop, details, choice_err = json.pick(choice, "message", "finish_reason",
     "native_finish_reason", "stop_sequence", "stop_reason", "stop_details", "error")
   if err or choice_err then return ending.error(err or choice_err, id, metadata) end
-  local m = said and json.read(said) or {}
+  local m = said and json.read(said)
+  if type(m) ~= "table" then m = {} end
   local is_refusal = type(m.refusal) == "string" and m.refusal ~= ""
   sequence = anthropic_outgoing.sequence(sequence, stop)
   return json.encode(anthropic_outgoing.message {

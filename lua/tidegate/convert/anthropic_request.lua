@@ -131,18 +131,11 @@ local function build(body, about, lost)
   return out
 end
 
-local function read(text)
-  local body, err = chat.read(text)
-  if not body then return nil, err end
-  if type(body.messages) ~= "table" then return nil, "'messages' must be a list of messages." end
-  return body
-end
-
 --- @treturn ?string  the request
 -- @treturn table|string  names of what has no place in it; or the sentence
 -- @treturn ?table  header fields
 function anthropic_request.write(text, about)
-  local body, err = read(text)
+  local body, err = chat.read(text)
   if not body then return nil, err end
   local lost = {}
   local out = build(body, about, lost)
@@ -157,7 +150,7 @@ local COUNTED = { "model", "anthropic_version", "system", "messages", "tools", "
 
 --- The same as a request that counts its tokens. Vertex's has the model in its body: the path names none.
 function anthropic_request.count(text, about)
-  local body, err = read(text)
+  local body, err = chat.read(text)
   if not body then return nil, err end
   local out = build(body, about, {})
   if not out.messages[1] then return nil, "'messages' must hold at least one message with content." end

@@ -94,9 +94,9 @@ function anthropic_tools.write_format(body, traits, lost)
   local schema = kind == "json_schema" and type(of) == "table" and of.schema
   if schema and traits.has_formats then return { type = "json_schema", schema = schema } end
   if kind == nil or kind == "text" then return nil end
-  lost.response_format = true
+  if kind == "json_object" then return nil, JSON_ONLY end
+  lost.response_format = true                    -- words are no guarantee
   if schema then return nil, JSON_ONLY .. " It conforms to this JSON schema:\n" .. tostring(schema) end
-  if kind == "json_object" or kind == "json_schema" then return nil, JSON_ONLY end
 end
 
 -- ---- from Anthropic's clients ----

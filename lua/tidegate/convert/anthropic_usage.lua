@@ -58,7 +58,8 @@ end
 -- @tparam ?string text  the contract's usage, JSON text
 -- @tparam ?string tier  chat's service_tier, JSON text
 function anthropic_usage.write(text, tier)
-  local u = text and json.read(text, KEEP) or {}
+  local u = text and json.read(text, KEEP)
+  if type(u) ~= "table" then u = {} end
   local b = usage.buckets(u)
   local spoken = tier and (tier == '"default"' and "standard" or json.raw(tier))
   return json.ordered({

@@ -118,6 +118,8 @@ end
 
 -- ---- what a delta brings ----
 
+local function says(raw) return raw and raw ~= '""' end
+
 -- @tparam string raw  JSON text of a string
 function writer:text(raw)
   if not self.open or self.open.kind ~= "text" then self:begin("text", '{"type":"text","text":""}') end
@@ -159,14 +161,14 @@ function writer:call(index, call)
   local open = self.open
   if not open or open.kind ~= "call" or open.key ~= index then
     if self.called[index] then return end          -- a call that was whole goes on: there is nothing more to it
-    local id = call.id or '"call_' .. index .. '"'
+    local id = call.id or json.encode("call_" .. self.blocks)
     local block = { type = "tool_use", id = json.raw(id), name = json.raw(call.name or '""'), input = json.raw "{}" }
     for name, value in pairs(self.more[id] or {}) do block[name] = block[name] or value end
     self:begin("call", json.encode(block))
     self.called[index] = true
     self.open.key, self.open.depth = index, 0
   end
-  if not call.arguments or call.arguments == '""' then return end
+  if not says(call.arguments) or call.arguments:sub(1, 1) ~= '"' then return end
   follow(self.open, json.decode(call.arguments))
   self:delta('"type":"input_json_delta","partial_json":' .. call.arguments)
 end
@@ -206,9 +208,13 @@ end
 
 -- ---- a delta ----
 
+-- The objects in a list.
 local function list(raw)
-  local value = raw and json.read(raw)
-  return type(value) == "table" and value or {}
+  local out, value = {}, raw and json.read(raw)
+  for _, item in ipairs(type(value) == "table" and value or {}) do
+    if type(item) == "table" then out[#out + 1] = item end
+  end
+  return out
 end
 
 function writer:details(raw)
@@ -233,8 +239,6 @@ local function calls_of(self, raw)
     self:say("call", index or "0", { id = id, name = name, arguments = arguments })
   end
 end
-
-local function says(raw) return raw and raw ~= '""' end
 
 -- A refusal is text to who reads it, unless Anthropic's own words for it stand beside.
 local function refuse(self, refusal, data)

@@ -95,30 +95,37 @@ local PATHS = { "delta.text", "delta.reasoningContent.text", "delta.toolUse.inpu
   "delta.citation", "delta.reasoningContent.redactedContent", "delta.toolResult", "delta.image.source.bytes" }
 local KINDS = { "text", "thought", "input", "signature", "citation", "redacted", "result", "image" }
 
--- Nothing can be picked of what is no JSON.
-local function insist(is_there, data)
-  if not is_there and not json.check(data) then error { code = "invalid" } end
-end
-
--- What each event does.
-local ON = {}
-
-function ON.contentBlockDelta(self, data)
-  local index, text, thought, input = json.pick(data, "contentBlockIndex", PATHS[1], PATHS[2], PATHS[3])
-  insist(index, data)
-  if text then return DELTA.text(self, index, text) end
-  if thought then return DELTA.thought(self, index, thought) end
-  if input then return DELTA.input(self, index, input) end
+function reader:rarer_delta(index, data)
   for i = 4, #PATHS do
     local raw = json.pick(data, PATHS[i])
     if raw then return DELTA[KINDS[i]](self, index, raw) end
   end
 end
 
+-- Nothing can be picked of what is no JSON.
+local function is_json(picked, data) return picked ~= nil or json.check(data) == true end
+
+-- What each event does. False when its data is no JSON.
+local ON = {}
+
+function ON.contentBlockDelta(self, data)
+  local index, text, thought, input = json.pick(data, "contentBlockIndex", PATHS[1], PATHS[2], PATHS[3])
+  if not is_json(index, data) then return false end
+  if text then
+    DELTA.text(self, index, text)
+  elseif thought then
+    DELTA.thought(self, index, thought)
+  elseif input then
+    DELTA.input(self, index, input)
+  else
+    self:rarer_delta(index, data)
+  end
+end
+
 function ON.contentBlockStart(self, data)
   local index, id, name, kind, result, format = json.pick(data, "contentBlockIndex", "start.toolUse.toolUseId",
     "start.toolUse.name", "start.toolUse.type", "start.toolResult", "start.image.format")
-  insist(index, data)
+  if not is_json(index, data) then return false end
   local block = { kind = "stray", pieces = {} }
   if kind == '"server_tool_use"' then
     block.kind, block.start = "server_call", json.pick(data, "start.toolUse")
@@ -184,7 +191,7 @@ end
 
 function ON.contentBlockStop(self, data)
   local index = json.pick(data, "contentBlockIndex")
-  insist(index, data)
+  if not is_json(index, data) then return false end
   if index then self:finish_block(index) end
 end
 
@@ -202,7 +209,7 @@ end
 
 function ON.messageStop(self, data)
   local reason = json.pick(data, "stopReason")
-  insist(reason, data)
+  if not is_json(reason, data) then return false end
   self:finish_blocks()
   pass(self, words.extras(data, { "additionalModelResponseFields" }))
   if not reason then return end
@@ -212,7 +219,7 @@ end
 
 function ON.metadata(self, data)
   local usage, metrics = json.pick(data, "usage", "metrics")
-  insist(usage, data)
+  if not is_json(usage, data) then return false end
   pass(self, words.extras(data, { "trace", "performanceConfig" }))
   local counts = usage and words.usage(usage, metrics)
   if counts then self.out:usage(counts) end
@@ -223,7 +230,7 @@ end
 --- @tparam function emit  called with chunks of chat, and "[DONE]" behind the metadata of an answer that stopped
 -- @tparam ?table about  { model }
 -- @treturn function  step(name, data, is_error): an event's type (or its exception's) and payload, and whether the
---   framing says that it is one
+--   framing says that it is one; gives nil and "malformed" for what is no JSON
 function bedrock_converse_to_chat.stream(emit, about)
   local family = models.of(about and about.model)
   local r = setmetatable({ out = chunk.writer(emit), family = family, format = words.format_of(family), blocks = {},
@@ -236,7 +243,7 @@ function bedrock_converse_to_chat.stream(emit, about)
       return r.out:error(words.exception(name, data))
     end
     local on = ON[name]
-    if on then on(r, data) end
+    if on and on(r, data) == false then return nil, "malformed" end
   end
 end
 

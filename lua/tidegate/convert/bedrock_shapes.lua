@@ -28,35 +28,20 @@ local function object(members) return { members = members } end
 local function list_of(shape)  return { each = shape } end
 
 local OBJECT = object {}
-local URL    = { or_string = true, members = { url = "string" } }
-local TEXTS  = { or_string = true, each = object { text = "string" } }
 
 -- ---- a chat request ----
 
-local PART = object {
-  type = "string", text = "string", refusal = "string", title = "string", image_url = URL, video_url = URL,
-  input_audio = object { data = "string", format = "string" },
-  file = object { filename = "string", file_data = "string", file_url = "string", file_id = "string" },
-  content = TEXTS,
-}
-
-local CALL = object { id = "string", ["function"] = object { name = "string" } }
-
-local DETAIL = object { type = "string", format = "string", text = "string", signature = "string", data = "string" }
+local PART = object { title = "string", content = { or_string = true, each = object { text = "string" } } }
 
 local MESSAGE = object {
-  role = "string", name = "string", content = { or_string = true, each = PART }, refusal = "string",
-  tool_calls = list_of(CALL), tool_call_id = "string", reasoning_details = list_of(DETAIL), images = OBJECT,
+  content = { or_string = true, each = PART }, images = OBJECT,
+  reasoning_details = list_of(object { signature = "string", data = "string" }),
 }
 
+--- What chat.read() does not look at already.
 shapes.REQUEST = object {
-  messages = list_of(MESSAGE),
-  tool_choice = { or_string = true, members = { ["function"] = object { name = "string" } } },
-  tools = list_of(object { type = "string", ["function"] = object { name = "string", description = "string" } }),
-  max_tokens = "number", max_completion_tokens = "number", temperature = "number", top_p = "number",
-  stop = { or_string = true, each = "string" }, reasoning_effort = "string", verbosity = "string",
-  reasoning = object { effort = "string", max_tokens = "number" }, service_tier = "string",
-  response_format = object { type = "string", json_schema = OBJECT }, additionalModelRequestFields = OBJECT,
+  messages = list_of(MESSAGE), temperature = "number", top_p = "number", verbosity = "string", service_tier = "string",
+  response_format = object { json_schema = OBJECT }, additionalModelRequestFields = OBJECT,
 }
 
 -- ---- a whole answer ----

@@ -18,12 +18,12 @@ local converter = { from = "chat", to = "openai-responses" }
 
 -- Members that mean the same in both formats.
 local SAME = { "temperature", "top_p", "parallel_tool_calls", "metadata", "user", "safety_identifier",
-  "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "service_tier", "max_tool_calls" }
+  "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "max_tool_calls" }
 
-local CARRIED = chat.carried { "temperature", "top_p", "parallel_tool_calls", "safety_identifier",
-  "prompt_cache_retention", "prompt_cache_options", "service_tier", "max_tool_calls", "max_tokens",
-  "max_completion_tokens", "tools", "tool_choice", "web_search_options", "response_format", "structured_outputs",
-  "verbosity", "reasoning", "reasoning_effort", "logprobs", "top_logprobs", "cache_control" }
+local CARRIED = chat.carried { "service_tier", "max_tokens", "max_completion_tokens", "tools", "tool_choice",
+  "web_search_options", "response_format", "structured_outputs", "verbosity", "reasoning", "reasoning_effort",
+  "logprobs", "top_logprobs", "cache_control" }
+for _, name in ipairs(SAME) do CARRIED[name] = true end
 
 -- Models of OpenAI's that do not reason refuse to be asked for encrypted reasoning.
 local PLAIN = { "^gpt%-4", "^gpt%-3", "^chatgpt", "^gpt%-5[%d.]*%-chat", "^openai%.gpt%-4", "^computer%-use" }
@@ -46,6 +46,7 @@ end
 
 -- Words that OpenAI does not have, and the nearest that it has.
 local EFFORTS     = { max = "xhigh" }
+local TIERS       = { fast = "priority" }
 local VERBOSITIES = { xhigh = "high", max = "high" }
 
 -- An output limit to measure a budget by where none is known.
@@ -62,7 +63,8 @@ local function reasoning_of(body, about, plain)
   local effort = (asked.effort or asked.max_tokens) and chat.effort(asked, limit)
   local out = { effort = EFFORTS[effort] or effort, summary = asked.summary, context = given.context,
                 mode = given.mode }
-  if body.reasoning and not asked.exclude and not out.summary then out.summary = "auto" end
+  local is_hidden = asked.exclude or body.include_reasoning == false
+  if body.reasoning and not is_hidden and not out.summary then out.summary = "auto" end
   return next(out) and out
 end
 
@@ -74,8 +76,7 @@ local function text_of(body, lost)
 end
 
 local function tools_of(body, lost)
-  local functions, others = chat.tools(body)
-  local out = tools.from_chat(functions, others, lost)
+  local out = tools.from_chat(items.objects(body.tools), lost)
   if type(body.web_search_options) == "table" then out[#out + 1] = tools.search(body.web_search_options) end
   return out[1] and out
 end
@@ -96,7 +97,7 @@ local function write(body, about, lost)
   local plain = is_plain(out.model)
   for _, name in ipairs(SAME) do out[name] = body[name] end
   out.input = messages.items(body.messages, { lost = lost, breakpoints = body.prompt_cache_options ~= nil })
-  out.max_output_tokens = chat.max_tokens(body)
+  out.max_output_tokens, out.service_tier = chat.max_tokens(body), TIERS[body.service_tier] or body.service_tier
   out.tools, out.tool_choice = tools_of(body, lost), tools.choice_from_chat(body.tool_choice)
   out.text, out.reasoning = text_of(body, lost), reasoning_of(body, about, plain)
   out.include, out.top_logprobs = include_of(body, plain), body.logprobs and body.top_logprobs or nil

@@ -24,6 +24,20 @@ local KEEP = { content = true, reasoning = true, refusal = true, arguments = tru
 
 -- ---- errors ----
 
+-- As the core writes an error for which nothing was sent yet (csrc/wire/fault_shapes.c).
+local function details_of(told)
+  local metadata = type(told.metadata) == "table" and told.metadata or {}
+  local kind = told.error_type or metadata.error_type
+  local seconds = tonumber(metadata.retry_after_seconds_raw)
+  return json.array {
+    json.ordered({ ["@type"] = "type.googleapis.com/google.rpc.ErrorInfo", reason = kind and tostring(kind):upper(),
+                   domain = "tidegate" }, { "@type", "reason", "domain" }),
+    seconds and seconds > 0 and json.ordered({
+      ["@type"] = "type.googleapis.com/google.rpc.RetryInfo", retryDelay = ("%.3fs"):format(seconds),
+    }, { "@type", "retryDelay" }) or nil,
+  }
+end
+
 --- An error of the contract as Google tells it.
 -- @tparam string raw  JSON text of the `error` object
 -- @treturn string  {"error":{...}}
@@ -31,12 +45,9 @@ function answers.error(raw)
   local told = json.read(raw)
   if type(told) ~= "table" then told = { message = tostring(told) } end
   local code = tonumber(told.code) or 500
-  local kind = told.error_type or type(told.metadata) == "table" and told.metadata.error_type
-  return json.encode(json.ordered({ error = json.ordered({
-    code = code, message = told.message or "", status = words.status(code),
-    details = kind and json.array { { ["@type"] = "type.googleapis.com/google.rpc.ErrorInfo",
-                                      reason = tostring(kind):upper(), domain = "tidegate" } } or nil,
-  }, { "code", "message", "status", "details" }) }, { "error" }))
+  return json.encode { error = json.ordered({
+    code = code, message = told.message or "", status = words.status(code), details = details_of(told),
+  }, { "code", "message", "status", "details" }) }
 end
 
 -- ---- candidates ----
@@ -123,7 +134,8 @@ end
 
 -- Onto the first call without a signature, else onto the last text, else onto an empty one.
 local function put_bundle(list, details)
-  if not details[1] then return end
+  local bundle = signature.bundle(details)
+  if not bundle then return end
   local place
   for _, part in ipairs(list) do
     if not json.is_raw(part) and not part.thoughtSignature and not part.thought then
@@ -135,7 +147,7 @@ local function put_bundle(list, details)
     place = { text = "" }
     list[#list + 1] = place
   end
-  place.thoughtSignature = signature.bundle(details)
+  place.thoughtSignature = bundle
 end
 
 local function message_parts(message)
@@ -253,7 +265,7 @@ end
 -- What waited for the end: the calls, and the bundle.
 local function last_parts(it)
   local out = {}
-  local bundle = it.foreign[1] and signature.bundle(it.foreign)
+  local bundle = signature.bundle(it.foreign)
   for _, call in ipairs(it.calls) do
     local signed = it.signatures[call.id or ""]
     if not signed then signed, bundle = bundle, nil end

@@ -21,10 +21,16 @@ local function url_one(url, title, content, from, to)
   }, { "url", "title", "content", "start_index", "end_index" }) }
 end
 
+-- What should be an object or a list and is not says nothing.
+local function object(value) return type(value) == "table" and value or {} end
+local function number(value) return type(value) == "number" and value or 0 end
+local function text(value)   return type(value) == "string" and value or nil end
+
 -- What a source is, whichever kind: address, title, text.
 local function source_of(chunk)
-  local it = chunk.web or chunk.retrievedContext or chunk.maps or chunk.image or {}
-  return it.uri or it.sourceUri, it.title, chunk.retrievedContext and it.text or nil
+  chunk = object(chunk)
+  local it = object(chunk.web or chunk.retrievedContext or chunk.maps or chunk.image)
+  return text(it.uri or it.sourceUri), text(it.title), chunk.retrievedContext and text(it.text)
 end
 
 --- The annotations of a groundingMetadata.
@@ -33,16 +39,17 @@ end
 -- @treturn ?string  elements of `annotations`; nil when it says nothing
 function citations.of_grounding(raw, map)
   if not edit.says(raw) then return nil end
-  local grounding = json.read(raw)
-  local chunks, used = grounding.groundingChunks or {}, {}
+  local grounding = object(json.read(raw))
+  local chunks, used = object(grounding.groundingChunks), {}
   local out = { raw_one("groundingMetadata", raw) }
-  for _, support in ipairs(grounding.groundingSupports or {}) do
-    local segment = support.segment or {}
-    local from, to = map:char_at(segment.startIndex or 0), map:char_at(segment.endIndex or 0)
-    for _, index in ipairs(support.groundingChunkIndices or {}) do
-      local url, title, content = source_of(chunks[index + 1] or {})
+  for _, support in ipairs(object(grounding.groundingSupports)) do
+    local segment = object(object(support).segment)
+    local from, to = map:char_at(number(segment.startIndex)), map:char_at(number(segment.endIndex))
+    for _, index in ipairs(object(object(support).groundingChunkIndices)) do
+      local place = number(index) + 1
+      local url, title, content = source_of(chunks[place])
       if url then out[#out + 1] = url_one(url, title, content, from, to) end
-      used[index + 1] = true
+      used[place] = true
     end
   end
   for i, chunk in ipairs(chunks) do
@@ -55,12 +62,12 @@ end
 --- The same of a citationMetadata: `citationSources` on Google AI, `citations` on Vertex.
 function citations.of_citations(raw, map)
   if not edit.says(raw) then return nil end
-  local metadata = json.read(raw)
+  local metadata = object(json.read(raw))
   local out = { raw_one("citationMetadata", raw) }
-  for _, one in ipairs(metadata.citationSources or metadata.citations or {}) do
-    if one.uri then
-      out[#out + 1] = url_one(one.uri, one.title, nil, map:char_at(one.startIndex or 0), map:char_at(one.endIndex or 0))
-    end
+  for _, one in ipairs(object(metadata.citationSources or metadata.citations)) do
+    local url = text(object(one).uri)
+    local from, to = map:char_at(number(object(one).startIndex)), map:char_at(number(object(one).endIndex))
+    if url then out[#out + 1] = url_one(url, text(one.title), nil, from, to) end
   end
   return table.concat(out, ",")
 end

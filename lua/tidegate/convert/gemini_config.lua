@@ -75,10 +75,11 @@ end
 local function form_of(body, out)
   local kind, wanted = chat.format(body)
   if kind == "json_object" or kind == "json_schema" then out.responseMimeType = "application/json" end
-  if kind == "json_schema" and wanted then out.responseJsonSchema = wanted.schema end
+  if kind == "json_schema" and type(wanted) == "table" then out.responseJsonSchema = wanted.schema end
 end
 
 local function upper(list)
+  if type(list) ~= "table" then return nil end
   local out = json.array {}
   for i, word in ipairs(list) do out[i] = tostring(word):upper() end
   return out
@@ -91,6 +92,7 @@ local function voice_of(audio)
 end
 
 local function renamed(object, rename)
+  if type(object) ~= "table" or json.is_array(object) then return nil end
   local out = {}
   for name, value in pairs(object) do out[rename(name)] = value end
   return out
@@ -106,15 +108,13 @@ function config.to_gemini(body, model)
   for ours, theirs in pairs(SAME) do out[theirs] = body[ours] end
   out.maxOutputTokens = chat.max_tokens(body)
   out.stopSequences = chat.stop(body)
-  out.responseModalities = body.modalities and upper(body.modalities)
-  out.imageConfig = type(body.image_config) == "table" and renamed(body.image_config, words.camel) or nil
+  out.responseModalities = upper(body.modalities)
+  out.imageConfig = renamed(body.image_config, words.camel)
   out.speechConfig = voice_of(body.audio)
   out.thinkingConfig = thinking_of(body, tostring(model))
   form_of(body, out)
   -- What has no place in chat came along as it was.
-  for name, value in pairs(type(body.generation_config) == "table" and body.generation_config or {}) do
-    out[words.camel(name)] = value
-  end
+  for name, value in pairs(renamed(body.generation_config, words.camel) or {}) do out[name] = value end
   return next(out) and out or nil
 end
 
@@ -160,7 +160,7 @@ function config.to_chat(given, body)
   body.max_tokens = given.maxOutputTokens
   body.stop = given.stopSequences
   body.modalities = given.responseModalities and lower(given.responseModalities)
-  body.image_config = given.imageConfig and renamed(given.imageConfig, words.snake)
+  body.image_config = renamed(given.imageConfig, words.snake)
   if given.speechConfig then
     body.audio = audio_of(given.speechConfig)
     left.speechConfig = not body.audio and given.speechConfig or nil

@@ -68,7 +68,7 @@ end
 
 -- Thoughts, text and what is left as it was, in their order.
 -- @treturn table  { calls = signatures by id, images = signatures by number }
-local function restore(out, message, details)
+local function restore(out, message, details, how)
   local place = { out = out, thoughts = {}, images = {}, calls = {},
                   text = setmetatable({ out = out, text = chat.text(message.content) or "", at = 0 }, cursor) }
   for _, detail in ipairs(details) do
@@ -76,6 +76,8 @@ local function restore(out, message, details)
     if where.at then place.text:to(tonumber(where.at) or 0) end
     if detail.type == "reasoning.text" then
       thought_of(place, detail)
+    elseif type(detail.data or "") ~= "string" then
+      how.lost["messages.reasoning_details"] = true
     elseif detail.type == "reasoning.server_tool_call" and json.check(detail.data or "") then
       out[#out + 1] = json.raw(detail.data)
     elseif detail.type == "reasoning.encrypted" and detail.id then
@@ -128,7 +130,7 @@ end
 -- @tparam table how  { wire, lost, names = {}, tells_ids, since_3 }
 function contents.of_assistant(message, how)
   local out, details = {}, chat.details(message, FORMAT)
-  local place = restore(out, message, details)
+  local place = restore(out, message, details, how)
   if type(message.content) == "table" then
     for _, part in ipairs(message.content) do
       if not TEXT[part.type] then out[#out + 1] = parts.of_chat(part, how) end

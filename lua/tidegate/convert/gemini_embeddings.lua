@@ -1,9 +1,10 @@
 --- Embeddings: OpenAI's request and answer, and Google's (batchEmbedContents; predict on Vertex). Pure.
 
-local json      = require("tidegate.core").json
-local chat      = require "tidegate.convert.chat"
-local parts     = require "tidegate.convert.gemini_parts"
-local signature = require "tidegate.convert.gemini_signature"
+local json    = require("tidegate.core").json
+local chat    = require "tidegate.convert.chat"
+local parts   = require "tidegate.convert.gemini_parts"
+local shape   = require "tidegate.convert.shape"
+local vectors = require "tidegate.convert.vectors"
 
 local embeddings = {}
 
@@ -31,6 +32,8 @@ local function inputs_of(input, how)
     if type(one) == "string" then
       out[i] = { { text = one } }
     elseif type(one) == "table" and one.content then
+      local ok, why = shape.check_content(one.content, "input[" .. i - 1 .. "].content")
+      if not ok then return nil, why end
       out[i] = parts.of_content(one.content, how)
     else
       return nil, "input must be text: Google embeds no lists of token numbers"
@@ -66,11 +69,10 @@ end
 -- @treturn ?string  Google's; or nil and a sentence
 -- @treturn table  what was lost
 function embeddings.request(text, about)
-  local body, why = chat.read(text)
-  if not body then return nil, why end
+  local body = json.read(text)
+  if type(body) ~= "table" then return nil, "the request must be a JSON object" end
   local lost = {}
-  local inputs
-  inputs, why = inputs_of(body.input, { wire = about.wire, lost = lost })
+  local inputs, why = inputs_of(body.input, { wire = about.wire, lost = lost })
   if not inputs then return nil, why end
   local made
   made, why = (about.wire == "vertex" and predict or batch)(inputs, body, about)
@@ -80,31 +82,6 @@ function embeddings.request(text, about)
 end
 
 -- ---- to OpenAI ----
-
--- A number as the four bytes of a float, least first.
-local function float32(value)
-  if value == 0 then return "\0\0\0\0" end
-  local sign = value < 0 and 128 or 0
-  local fraction, exponent = math.frexp(math.abs(value))
-  if exponent < -125 then return "\0\0\0" .. string.char(sign) end
-  local mantissa = math.floor(fraction * 16777216 + 0.5) - 8388608
-  if mantissa == 8388608 then mantissa, exponent = 0, exponent + 1 end
-  exponent = exponent + 126
-  return string.char(mantissa % 256, math.floor(mantissa / 256) % 256,
-    math.floor(mantissa / 65536) + exponent % 2 * 128, sign + math.floor(exponent / 2))
-end
-
--- Lua 5.4 has lost math.frexp and can pack.
-local string_pack = rawget(string, "pack")
-local pack = string_pack and function(value) return string_pack("<f", value) end or float32
-
---- A list of numbers, as JSON text, in the form that was asked for: itself, or base64 of floats.
-function embeddings.values(raw, form)
-  if form ~= "base64" then return raw end
-  local out = {}
-  for i, value in ipairs(json.decode(raw)) do out[i] = pack(tonumber(tostring(value))) end
-  return '"' .. signature.base64(table.concat(out)) .. '"'
-end
 
 -- The vectors of an answer, and the tokens that it tells.
 local function vectors_of(answer)
@@ -129,14 +106,14 @@ function embeddings.answer(text, about)
   local answer = json.read(text, KEEP)
   if type(answer) ~= "table" then return nil, "malformed" end
   if answer.error then return '{"error":' .. tostring(answer.error) .. "}" end
-  local vectors, tokens = vectors_of(answer)
-  if not vectors[1] then return nil, "the answer has no embeddings" end
-  for i, raw in ipairs(vectors) do
-    vectors[i] = '{"object":"embedding","index":' .. i - 1 .. ',"embedding":'
-      .. embeddings.values(raw, about and about.encoding_format) .. "}"
+  local list, tokens = vectors_of(answer)
+  if not list[1] then return nil, "the answer has no embeddings" end
+  for i, raw in ipairs(list) do
+    list[i] = '{"object":"embedding","index":' .. i - 1 .. ',"embedding":'
+      .. vectors.encode(raw, about and about.encoding_format) .. "}"
   end
   return '{"object":"list","model":' .. json.encode(about and about.model or "") .. ',"data":['
-    .. table.concat(vectors, ",") .. "]" .. (tokens and ',"usage":' .. json.encode { prompt_tokens = tokens,
+    .. table.concat(list, ",") .. "]" .. (tokens and ',"usage":' .. json.encode { prompt_tokens = tokens,
     total_tokens = tokens } or "") .. "}"
 end
 

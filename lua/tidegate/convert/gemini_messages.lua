@@ -12,7 +12,8 @@ local messages = {}
 
 -- ---- the model's turns ----
 
-local function model_message(self, content, raw_part)
+-- Contents of the model's that follow one another are one turn: some clients keep one for each event of a stream.
+local function model_message(self, contents, first, last, raw_part)
   local sink = sinks.whole(function(id, name)
     id = id or '"call_' .. self.place .. "_" .. self.made .. '"'
     self.made = self.made + 1
@@ -21,8 +22,10 @@ local function model_message(self, content, raw_part)
     return id
   end)
   local turn = reply.turn(sink, 0)
-  for i, part in ipairs(content.parts or {}) do
-    turn:part(part, function() return raw_part(i - 1) end)
+  for i = first, last do
+    for j, part in ipairs(contents[i].parts or {}) do
+      turn:part(part, function() return raw_part(i - 1, j - 1) end)
+    end
   end
   return sink:message(0)
 end
@@ -112,13 +115,18 @@ end
 function messages.read(instruction, contents, raw_part, lost)
   local self = { waiting = {}, made = 0, lost = lost }
   local out = { instruction and system_message(instruction) or nil }
-  for i, content in ipairs(contents) do
+  local i = 1
+  while contents[i] do
     self.place = i - 1
-    if content.role == "model" then
-      out[#out + 1] = model_message(self, content, function(j) return raw_part(i - 1, j) end)
+    if contents[i].role == "model" then
+      local last = i
+      while contents[last + 1] and contents[last + 1].role == "model" do last = last + 1 end
+      out[#out + 1] = model_message(self, contents, i, last, raw_part)
+      i = last
     else
-      user_messages(self, content, out)
+      user_messages(self, contents[i], out)
     end
+    i = i + 1
   end
   return out
 end

@@ -31,6 +31,17 @@ reply.KEEP = { text = true, args = true, data = true, thoughtSignature = true, g
 -- ends inside of strings are escaped.
 local function line(raw) return (tostring(raw):gsub("[\r\n]%s*", "")) end
 
+-- What should be an object or a list and is not says nothing.
+local function object(value)
+  return type(value) == "table" and not json.is_raw(value) and value or {}
+end
+
+-- JSON text of a string, or nil.
+local function string_of(raw)
+  local text = raw and tostring(raw)
+  return text and text:byte(1) == 34 and text or nil
+end
+
 -- ---- one turn ----
 
 local turn = {}
@@ -57,11 +68,9 @@ local function sign(self, raw, index, more)
   local text = json.decode(raw)
   if signature.is_dummy(text) then return end
   local bundle = signature.unbundle(text)
-  for _, detail in ipairs(bundle or {}) do self.sink:detail(self.choice, json.encode(detail)) end
-  if not bundle then
-    self.sink:detail(self.choice, '{"type":"reasoning.encrypted","data":' .. raw .. FORMAT
-      .. (index or next_index(self)) .. more .. "}")
-  end
+  if bundle then return self.sink:bundle(self.choice, bundle) end
+  self.sink:detail(self.choice, '{"type":"reasoning.encrypted","data":' .. raw .. FORMAT
+    .. (index or next_index(self)) .. more .. "}")
 end
 
 -- Thoughts that follow one another are one, until a signature ends it.
@@ -88,16 +97,16 @@ end
 local function id_from(signed) return '"call_' .. signed:gsub("%W", ""):sub(-24) .. '"' end
 
 local function call(self, f, signed)
-  local id = f.id and f.id ~= "" and json.encode(f.id) or signed and id_from(signed)
+  local id = type(f.id) == "string" and f.id ~= "" and json.encode(f.id) or signed and id_from(signed)
   if signed then sign(self, signed, nil, ',"id":' .. id) end
-  self.sink:call(self.choice, self.calls, id, f.name or "", f.args and line(f.args) or "{}")
+  self.sink:call(self.choice, self.calls, id, tostring(f.name or ""), f.args and line(f.args) or "{}")
   self.calls, self.thought = self.calls + 1, nil
 end
 
 -- A part that only its maker understands: code that was run, a built-in tool's call, what is yet to be invented.
 local function keep(self, raw)
   self.thought = nil
-  if not edit.says(raw) then return end
+  if not (raw and edit.says(raw)) then return end
   self.sink:detail(self.choice, '{"type":"reasoning.server_tool_call","data":' .. json.encode(raw) .. FORMAT
     .. next_index(self) .. at_text(self) .. "}")
 end
@@ -105,22 +114,20 @@ end
 local AUDIO = { L16 = "pcm16", mpeg = "mp3", mp3 = "mp3" }
 
 -- Media, where chat has a place for it.
-local function show(self, part)
-  local inline, file = part.inlineData, part.fileData
-  local mime = tostring((inline or file).mimeType or "")
+local function show(self, part, signed)
+  local inline, file = object(part.inlineData), object(part.fileData)
+  local mime = tostring(inline.mimeType or file.mimeType or "")
+  local data, address = string_of(inline.data), file.fileUri
   if part.thought then return false end
-  if mime:find "^image/" and (inline or file.fileUri) then
-    local url = inline and json.encode("data:" .. mime .. ";base64,"):sub(1, -2) .. tostring(inline.data or '""'):sub(2)
-      or json.encode(file.fileUri)
+  if mime:find "^image/" and (data or type(address) == "string") then
+    local url = data and json.encode("data:" .. mime .. ";base64,"):sub(1, -2) .. data:sub(2) or json.encode(address)
     self.sink:image(self.choice, '{"type":"image_url","image_url":{"url":' .. url .. "}}")
-    if part.thoughtSignature then
-      sign(self, tostring(part.thoughtSignature), nil, ',"part":{"image":' .. self.images .. "}")
-    end
+    if signed then sign(self, signed, nil, ',"part":{"image":' .. self.images .. "}") end
     self.images = self.images + 1
     return true
-  elseif mime:find "^audio/" and inline and not part.thoughtSignature then
+  elseif mime:find "^audio/%w" and data and not signed then
     local kind = mime:match "^audio/([%w%-%.%+]+)"
-    return self.sink:audio(self.choice, '{"data":' .. tostring(inline.data or '""') .. ',"format":'
+    return self.sink:audio(self.choice, '{"data":' .. data .. ',"format":'
       .. json.encode(AUDIO[kind] or kind) .. ',"mime_type":' .. json.encode(mime) .. "}")
   end
   return false
@@ -130,15 +137,15 @@ end
 -- @tparam table part  read with reply.KEEP
 -- @tparam function raw  gives its JSON text; called only where that is wanted
 function turn:part(part, raw)
-  local signed = part.thoughtSignature and tostring(part.thoughtSignature)
+  local signed, text = string_of(part.thoughtSignature), string_of(part.text)
   if signed == '""' then signed = nil end
-  if part.functionCall then
+  if type(part.functionCall) == "table" then
     call(self, part.functionCall, signed)
-  elseif part.text and part.thought then
-    think(self, tostring(part.text), signed)
-  elseif part.text then
-    say(self, tostring(part.text), signed)
-  elseif not ((part.inlineData or part.fileData) and show(self, part)) then
+  elseif text and part.thought then
+    think(self, text, signed)
+  elseif text then
+    say(self, text, signed)
+  elseif not ((part.inlineData or part.fileData) and show(self, part, signed)) then
     keep(self, raw())
   end
 end
@@ -174,28 +181,30 @@ local function score_of(one, others)
 end
 
 local function scores_of(raw)
-  local result, out = json.read(raw), json.array {}
-  for i, one in ipairs(result.chosenCandidates or {}) do
+  local result, out = object(json.read(raw)), json.array {}
+  local top = object(result.topCandidates)
+  for i, one in ipairs(object(result.chosenCandidates)) do
     local others = json.array {}
-    for j, other in ipairs((result.topCandidates or {})[i] and result.topCandidates[i].candidates or {}) do
-      others[j] = score_of(other)
-    end
-    out[i] = score_of(one, others)
+    for j, other in ipairs(object(object(top[i]).candidates)) do others[j] = score_of(object(other)) end
+    out[i] = score_of(object(one), others)
   end
   return json.encode { content = out }
 end
 
+-- Enumerations are names or numbers.
+local NAMES = { string = true, number = true }
+
 --- Read one candidate, or the next piece of it.
 -- @tparam function raw_part  gives the JSON text of its part with this place
 function turn:candidate(candidate, wire, raw_part)
-  for i, part in ipairs(candidate.content and candidate.content.parts or {}) do
-    self:part(part, function() return raw_part(i - 1) end)
+  for i, part in ipairs(object(object(candidate.content).parts)) do
+    self:part(object(part), function() return raw_part(i - 1) end)
   end
   for name in pairs(CITED) do
     if candidate[name] then cite(self, name, line(candidate[name])) end
   end
   if candidate.logprobsResult then self.sink:logprobs(self.choice, scores_of(tostring(candidate.logprobsResult))) end
-  if candidate.finishReason then
+  if NAMES[type(candidate.finishReason)] then
     local name = words.finish_name(candidate.finishReason, wire)
     local reason = words.meaning(name, self.calls > 0)
     if reason == "content_filter" and candidate.finishMessage then
@@ -207,11 +216,19 @@ end
 
 -- ---- an answer ----
 
--- A prompt that was refused has no candidates: an empty answer that a filter ended.
+-- A prompt that was refused has no candidates: an empty answer that a filter ended. "OTHER" would be an accident of
+-- a candidate's; here it is told among the details only.
 local function block(sink, feedback, wire)
+  local name = words.block_name(feedback.blockReason, wire)
   if feedback.blockReasonMessage then sink:refusal(0, json.encode(feedback.blockReasonMessage)) end
-  sink:finish(0, "content_filter", words.block_name(feedback.blockReason, wire),
+  sink:finish(0, "content_filter", name ~= "OTHER" and name or nil,
     line(json.encode { promptFeedback = feedback }))
+end
+
+-- A number is a place in the answer, or says nothing.
+local function choice_of(candidate, place)
+  local index = candidate.index
+  return type(index) == "number" and index >= 0 and index % 1 == 0 and index or place
 end
 
 local function read_event(self, data)
@@ -228,19 +245,20 @@ local function read_event(self, data)
     self.sink:error(line(event.error))
     return true
   end
-  for i, candidate in ipairs(event.candidates or {}) do
-    local choice = candidate.index or i - 1
+  for i, candidate in ipairs(object(event.candidates)) do
+    candidate = object(candidate)
+    local choice = choice_of(candidate, i - 1)
     self.turns[choice] = self.turns[choice] or reply.turn(self.sink, choice)
     self.turns[choice]:candidate(candidate, self.wire, function(place)
       return (json.pick(data, "candidates." .. (i - 1) .. ".content.parts." .. place))
     end)
   end
-  local feedback = event.promptFeedback
-  if feedback and feedback.blockReason and not next(self.turns) then block(self.sink, feedback, self.wire) end
+  local feedback = object(event.promptFeedback)
+  if NAMES[type(feedback.blockReason)] and not next(self.turns) then block(self.sink, feedback, self.wire) end
   local counts = event.usageMetadata and tostring(event.usageMetadata)
   if counts and counts ~= self.counts then
     self.counts = counts
-    local told, tier = usage.to_chat(counts)
+    local told, tier = usage.to_chat(counts, self.said)
     if told then self.sink:usage(told, tier) end
   end
   return true
@@ -250,7 +268,7 @@ end
 -- @tparam string wire  "gemini" or "vertex"
 -- @treturn function  read(data): one GenerateContentResponse, or an array of them; true, or nil and "malformed"
 function reply.reader(sink, wire)
-  local self = { sink = sink, wire = wire, turns = {} }
+  local self = { sink = sink, wire = wire, turns = {}, said = {} }
   return function(data) return read_event(self, data) end
 end
 

@@ -26,6 +26,10 @@ function streaming:thought(choice, raw, item)
   self.out:details(item.head .. raw .. item.tail, raw ~= '""' and raw or nil, choice)
 end
 
+function streaming:bundle(choice, details)
+  for _, detail in ipairs(details) do self:detail(choice, json.encode(detail)) end
+end
+
 function streaming:call(choice, index, id, name, arguments)
   self.out:call(index, id or nil, json.encode(name), json.encode(arguments), choice)
 end
@@ -38,8 +42,8 @@ end
 function streaming:finish(choice, reason, native, details)
   if not details then return self.out:finish(reason, native, choice) end
   self.out.emit('{"object":"chat.completion.chunk","choices":[{"index":' .. choice .. ',"delta":{},"finish_reason":'
-    .. json.encode(reason or native) .. ',"native_finish_reason":' .. json.encode(native) .. ',"native_details":'
-    .. details .. "}]}")
+    .. json.encode(reason or native) .. (native and ',"native_finish_reason":' .. json.encode(native) or "")
+    .. ',"native_details":' .. details .. "}]}")
 end
 
 function streaming:usage(raw, tier)
@@ -91,6 +95,17 @@ function whole:thought(choice, raw, item)
   add(it.details, { raw, index = item.index, head = item.head, tail = item.tail })
 end
 
+-- What another provider thought, its texts among it: they are no thoughts of a Gemini's.
+function whole:bundle(choice, details)
+  local it = at(self, choice)
+  local kept = {}
+  for _, item in ipairs(it.details) do
+    if type(item) == "string" then add(kept, item) end
+  end
+  it.details = kept
+  for _, detail in ipairs(details) do add(kept, json.encode(detail)) end
+end
+
 function whole:call(choice, index, id, name, arguments)
   if self.call_id then id = self.call_id(id, name) end
   add(at(self, choice).calls, '{"index":' .. index .. (id and ',"id":' .. id or "")
@@ -140,8 +155,8 @@ function whole:message(choice)
 end
 
 --- All of it as a chat completion.
--- @tparam ?string id  of the answer
--- @tparam ?string model  that gave it
+-- @tparam ?string id  of the answer, JSON text
+-- @tparam ?string model  that gave it, JSON text
 -- @treturn ?string  JSON text; nil when no choice came
 function whole:completion(id, model)
   local numbers, out = {}, {}
@@ -156,8 +171,8 @@ function whole:completion(id, model)
       .. (it.native and ',"native_finish_reason":' .. json.encode(it.native) or "")
       .. (it.native_details and ',"native_details":' .. it.native_details or "") .. "}")
   end
-  return '{"id":' .. json.encode(id or "") .. ',"object":"chat.completion","created":0,"model":'
-    .. json.encode(model or "") .. (self.tier and ',"service_tier":' .. json.encode(self.tier) or "")
+  return '{"id":' .. (id or '""') .. ',"object":"chat.completion","created":0,"model":' .. (model or '""')
+    .. (self.tier and ',"service_tier":' .. json.encode(self.tier) or "")
     .. ',"choices":[' .. table.concat(out, ",") .. "]" .. (self.counts and ',"usage":' .. self.counts or "") .. "}"
 end
 

@@ -9,6 +9,7 @@ local config     = require "tidegate.convert.gemini_config"
 local embeddings = require "tidegate.convert.gemini_embeddings"
 local messages   = require "tidegate.convert.gemini_messages"
 local reply      = require "tidegate.convert.gemini_reply"
+local shape      = require "tidegate.convert.gemini_shape"
 local sinks      = require "tidegate.convert.gemini_sinks"
 local tools      = require "tidegate.convert.gemini_tools"
 local words      = require "tidegate.convert.gemini_words"
@@ -17,34 +18,10 @@ local gemini_to_chat = { from = "gemini", to = "chat" }
 
 -- ---- requests ----
 
--- Google reads camel case and snake case; here all is made the first, but for what stays JSON text.
-local KEEP = {}
-for name in pairs(reply.KEEP) do KEEP[name] = true end
-for _, name in ipairs { "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema",
-                        "labels", "safetySettings", "thoughtSignature" } do
-  KEEP[name], KEEP[words.snake(name)] = true, true
-end
-
-local function camel(value)
-  if type(value) ~= "table" or json.is_raw(value) then return value end
-  if json.is_array(value) then
-    for i, one in ipairs(value) do value[i] = camel(one) end
-    return value
-  end
-  local out = {}
-  for name, one in pairs(value) do out[words.camel(name)] = camel(one) end
-  return out
-end
-
 local READ = { contents = true, systemInstruction = true, generationConfig = true, tools = true, toolConfig = true,
                serviceTier = true, model = true }
 
 local ORDER = { "model", "messages", "stream" }
-
-local function list_of(contents)
-  if contents == nil or json.is_array(contents) then return contents or {} end
-  return { contents }
-end
 
 -- A chat request's members, the messages first.
 local function written(body, texts, stream)
@@ -65,27 +42,20 @@ end
 -- @treturn ?string  a chat request; or nil and a sentence
 -- @treturn table  what was lost
 function gemini_to_chat.request(text, about)
-  local given, whole = camel(json.read(text, KEEP)), text
-  if type(given) ~= "table" or json.is_array(given) then return nil, "The request must be a JSON object." end
-  if given.generateContentRequest then
-    given = given.generateContentRequest
-    whole = json.pick(text, "generateContentRequest") or json.pick(text, "generate_content_request")
-  end
-  local contents, lost = list_of(given.contents), {}
-  if not contents[1] then return nil, "contents is not specified." end
+  local given, body = shape.read(text)
+  if not given then return nil, body end
   local model = about and about.model ~= "" and about.model or given.model
-  local body = { model = model and tostring(model):gsub("^models/", "") or nil }
-  local texts = messages.read(given.systemInstruction, contents, function(i, j)
-    local listed, alone = json.pick(whole, "contents." .. i .. ".parts." .. j, "contents.parts." .. j)
-    return listed or alone
+  local out, lost = { model = model and tostring(model):gsub("^models/", "") or nil }, {}
+  local texts = messages.read(given.systemInstruction, given.contents, function(i, j)
+    return shape.raw_part(body, i, j)
   end, lost)
-  config.to_chat(given.generationConfig or {}, body)
-  tools.to_chat(given.tools, given.toolConfig, body, lost)
-  body.service_tier = given.serviceTier and words.tier(given.serviceTier)
+  config.to_chat(given.generationConfig or {}, out)
+  tools.to_chat(given.tools, given.toolConfig, out, lost)
+  out.service_tier = given.serviceTier and words.tier(given.serviceTier)
   for name, value in pairs(given) do
-    if not READ[name] then body[words.snake(name)] = value end
+    if not READ[name] then out[words.snake(name)] = value end
   end
-  return written(body, texts, about and about.stream), chat.sorted(lost)
+  return written(out, texts, about and about.stream), chat.sorted(lost)
 end
 
 -- ---- answers ----
@@ -100,7 +70,7 @@ function gemini_to_chat.answer(text, about)
   if sink.failure then return '{"error":' .. sink.failure .. "}" end
   local first = text:match "^%s*%[" and "0." or ""
   local id, model = json.pick(text, first .. "responseId", first .. "modelVersion")
-  local completion = sink:completion(id and json.decode(id), model and json.decode(model))
+  local completion = sink:completion(id, model)
   if not completion then return nil, "the answer has no candidates" end
   return completion
 end

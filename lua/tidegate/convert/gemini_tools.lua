@@ -41,11 +41,16 @@ end
 
 local MODES = { auto = "AUTO", none = "NONE", required = "ANY" }
 
+local function object(value) return type(value) == "table" and value or {} end
+
 -- Names go with ANY and with VALIDATED, which is AUTO that keeps to the schemas.
 local function allowed(choice)
-  local among = choice.allowed_tools or choice
+  local among = object(choice.allowed_tools or choice)
   local names = json.array {}
-  for _, tool in ipairs(among.tools or {}) do names[#names + 1] = (tool["function"] or tool).name end
+  for _, tool in ipairs(object(among.tools)) do
+    tool = object(tool)
+    names[#names + 1] = object(tool["function"] or tool).name
+  end
   return { mode = among.mode == "required" and "ANY" or "VALIDATED", allowedFunctionNames = names }
 end
 
@@ -63,7 +68,8 @@ end
 -- @treturn ?table  toolConfig
 function tools.to_gemini(body, text, lost)
   local setting = {}
-  for name, value in pairs(type(body.tool_config) == "table" and body.tool_config or {}) do
+  local given = body.tool_config
+  for name, value in pairs(type(given) == "table" and not json.is_array(given) and given or {}) do
     setting[words.camel(name)] = value
   end
   setting.functionCallingConfig = calling_of(body) or setting.functionCallingConfig
@@ -94,9 +100,9 @@ local function choice_of(calling)
            allowed_tools = { mode = mode == "ANY" and "required" or "auto", tools = among } }
 end
 
-local function without(object, name)
+local function without(members, name)
   local out = {}
-  for key, value in pairs(object) do
+  for key, value in pairs(members) do
     if key ~= name then out[key] = value end
   end
   return next(out) and out or nil

@@ -1,7 +1,7 @@
 --- Counts of tokens: Google's usageMetadata and chat's `usage`.
 --
 -- Google counts apart what chat counts in: thoughts are outside candidatesTokenCount, and what built-in tools put
--- into the prompt is outside promptTokenCount. Every event's object is complete in itself. Pure.
+-- into the prompt is outside promptTokenCount. What an event leaves out holds as it was said before. Pure.
 
 local json    = require("tidegate.core").json
 local words   = require "tidegate.convert.gemini_words"
@@ -10,7 +10,7 @@ local buckets = require("tidegate.convert.usage").buckets
 local usage = {}
 
 -- A count as it stands in the text: digits, which int64 has between quotes.
-local function number(raw) return raw and (tonumber(raw) or tonumber(raw:match '^"(%d+)"$')) or 0 end
+local function number(raw) return raw and (tonumber(raw) or tonumber(raw:match '^"(%d+)"$')) end
 
 -- Chat's name of a modality's count. TEXT is the rest.
 local MEDIA = { IMAGE = "image_tokens", AUDIO = "audio_tokens", VIDEO = "video_tokens" }
@@ -40,20 +40,24 @@ local function medias(raw)
 end
 
 --- @tparam string raw  JSON text of a usageMetadata
+-- @tparam table said  what the events before said of the completion; begins empty
 -- @treturn ?string  JSON text of a usage object; nil when no tokens are told
 -- @treturn ?string  the contract's service tier
-function usage.to_chat(raw)
+function usage.to_chat(raw, said)
   local prompt, cached, candidates, tools, thoughts, total, traffic, tier =
     json.pick(raw, "promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount",
       "thoughtsTokenCount", "totalTokenCount", "trafficType", "serviceTier")
+  prompt, total = number(prompt), number(total)
   if not prompt and not total then return nil end
+  said.candidates = number(candidates) or said.candidates or 0
+  said.thoughts = number(thoughts) or said.thoughts or 0
   local media_in, media_out = medias(raw)
-  thoughts = number(thoughts)
-  return '{"prompt_tokens":' .. number(prompt) + number(tools)
-    .. ',"completion_tokens":' .. number(candidates) + thoughts
-    .. (total and ',"total_tokens":' .. number(total) or "")
-    .. ',"prompt_tokens_details":{"cached_tokens":' .. number(cached) .. media_in
-    .. '},"completion_tokens_details":{"reasoning_tokens":' .. thoughts .. media_out
+  return '{"completion_tokens":' .. said.candidates + said.thoughts
+    .. (prompt and ',"prompt_tokens":' .. prompt + (number(tools) or 0) or "")
+    .. (total and ',"total_tokens":' .. total or "")
+    .. ((cached or media_in ~= "") and ',"prompt_tokens_details":{"cached_tokens":' .. (number(cached) or 0) .. media_in
+      .. "}" or "")
+    .. ',"completion_tokens_details":{"reasoning_tokens":' .. said.thoughts .. media_out
     .. "}" .. (traffic and ',"traffic_type":' .. traffic or "") .. "}",
     tier and words.tier(json.decode(tier)) or nil
 end

@@ -67,17 +67,17 @@ end
 
 -- ---- errors ----
 
--- google.rpc.Code, by HTTP status.
+-- google.rpc.Code, by HTTP status; as in csrc/wire/fault_shapes.c.
 local STATUS = {
   [400] = "INVALID_ARGUMENT", [401] = "UNAUTHENTICATED", [402] = "FAILED_PRECONDITION", [403] = "PERMISSION_DENIED",
-  [404] = "NOT_FOUND", [408] = "DEADLINE_EXCEEDED", [409] = "ABORTED", [413] = "INVALID_ARGUMENT",
-  [422] = "INVALID_ARGUMENT", [429] = "RESOURCE_EXHAUSTED", [499] = "CANCELLED", [500] = "INTERNAL",
+  [404] = "NOT_FOUND", [408] = "DEADLINE_EXCEEDED", [409] = "ABORTED", [412] = "FAILED_PRECONDITION",
+  [416] = "OUT_OF_RANGE", [429] = "RESOURCE_EXHAUSTED", [499] = "CANCELLED", [500] = "INTERNAL",
   [501] = "UNIMPLEMENTED", [502] = "UNAVAILABLE", [503] = "UNAVAILABLE", [504] = "DEADLINE_EXCEEDED",
-  [529] = "UNAVAILABLE",
+  [524] = "DEADLINE_EXCEEDED", [529] = "UNAVAILABLE",
 }
 
 function words.status(code)
-  return STATUS[code] or (code >= 500 and "INTERNAL" or "INVALID_ARGUMENT")
+  return STATUS[code] or (code >= 400 and code < 500 and "INVALID_ARGUMENT" or "UNKNOWN")
 end
 
 -- ---- service tiers ----

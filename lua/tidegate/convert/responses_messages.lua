@@ -150,8 +150,13 @@ local function annotations_of(message)
   return out[1] and out
 end
 
+local TEXTS = { text = true, input_text = true, refusal = true }
+
 -- A text without more is a string, which every server understands.
-local function text_item(message)
+function writer:text_item(message)
+  for _, part in ipairs(items.objects(message.content)) do
+    if not TEXTS[part.type] then self.lost[name_of(part)] = true end
+  end
   local text, annotations = chat.text(message.content), annotations_of(message)
   if not annotations and not message.refusal then
     return { role = "assistant", content = text or "", phase = message.phase }
@@ -193,7 +198,7 @@ end
 function writer:assistant(message)
   local own, calls = {}, items.objects(message.tool_calls)
   local reasoning = self:reasoning(message)
-  if says(message) or not (calls[1] or reasoning[1]) then own[1] = { item = text_item(message) } end
+  if says(message) or not (calls[1] or reasoning[1]) then own[1] = { item = self:text_item(message) } end
   for _, call in ipairs(calls) do own[#own + 1] = { item = self:call_item(call) } end
   for _, step in ipairs(items.merge(reasoning, own)) do self:put(step.item) end
   for _, image in ipairs(items.objects(message.images)) do self:put(self:image_item(image)) end

@@ -7,6 +7,7 @@
 -- Tools that the provider runs itself go on as they are. Pure.
 
 local json = require("tidegate.core").json
+local chat = require "tidegate.convert.chat"
 
 local tools = {}
 
@@ -20,7 +21,7 @@ local function format_to_chat(format)
 end
 
 local function format_from_chat(format)
-  if type(format) ~= "table" or not format.grammar then return format end
+  if type(format) ~= "table" or type(format.grammar) ~= "table" then return format end
   return { type = "grammar", definition = format.grammar.definition, syntax = format.grammar.syntax }
 end
 
@@ -31,10 +32,12 @@ function tools.to_chat(text, lost)
   local tool = json.read(text, KEEP)
   if type(tool) ~= "table" or json.is_array(tool) then return nil end
   if tool.defer_loading and tool.type == "function" then lost["tools.defer_loading"] = true end
-  if tool.type == "function" and tool.name then
+  if tool.type == "function" then
+    -- Some clients write it as chat does, or both ways at once.
+    local f = type(tool["function"]) == "table" and tool["function"] or {}
     return { type = "function", cache_control = tool.cache_control,
-             ["function"] = { name = tool.name, description = tool.description, parameters = tool.parameters,
-                              strict = tool.strict } }
+             ["function"] = { name = tool.name or f.name, description = tool.description or f.description,
+                              parameters = tool.parameters or f.parameters, strict = tool.strict or f.strict } }
   elseif tool.type == "custom" and tool.name then
     return { type = "custom", custom = { name = tool.name, description = tool.description,
                                          format = format_to_chat(tool.format) } }
@@ -69,15 +72,15 @@ local function other_from_chat(tool)
   return tool
 end
 
---- chat.tools() as this format has them.
+--- A chat request's tools, decoded, as this format has them.
 -- @tparam table lost  set that gains the types of tools that have no place
-function tools.from_chat(functions, others, lost)
+function tools.from_chat(list, lost)
   local out = {}
-  for _, f in ipairs(functions) do out[#out + 1] = function_from_chat(f) end
-  for _, tool in ipairs(others) do
-    local other = other_from_chat(tool)
-    out[#out + 1] = other
-    if not other then lost["tools." .. tostring(tool.type)] = true end
+  for _, tool in ipairs(list) do
+    local functions = chat.tools { tools = { tool } }
+    local one = functions[1] and function_from_chat(functions[1]) or other_from_chat(tool)
+    if not one then lost["tools." .. tostring(tool.type)] = true end
+    out[#out + 1] = one
   end
   return out
 end

@@ -11,6 +11,7 @@ return {
   framing  = "eventstream",
   carries  = {
     "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "response_format", "structured_outputs",
-    "stop", "tools", "tool_choice", "include_reasoning", "reasoning", "reasoning_effort",
+    "stop", "tools", "tool_choice", "parallel_tool_calls", "include_reasoning", "reasoning", "reasoning_effort", "seed",
+    "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
   },
 }

@@ -37,11 +37,15 @@ local function read_part(r, part)
   end
 end
 
+-- What an object leaves out holds as it was said before.
 local function read_usage(r, u)
   if not (u.promptTokenCount or u.totalTokenCount) then return end
-  r.usage = { prompt = (u.promptTokenCount or 0) + (u.toolUsePromptTokenCount or 0),
-              completion = (u.candidatesTokenCount or 0) + (u.thoughtsTokenCount or 0),
-              cached = u.cachedContentTokenCount or 0, reasoning = u.thoughtsTokenCount or 0 }
+  local before = r.usage or { prompt = 0, completion = 0, cached = 0, reasoning = 0 }
+  local thoughts = u.thoughtsTokenCount or before.reasoning
+  local said = u.candidatesTokenCount or before.completion - before.reasoning
+  r.usage = { prompt = u.promptTokenCount and u.promptTokenCount + (u.toolUsePromptTokenCount or 0) or before.prompt,
+              completion = said + thoughts, reasoning = thoughts,
+              cached = u.cachedContentTokenCount or before.cached }
 end
 
 -- The names of the numbers that are recorded.
@@ -150,9 +154,10 @@ local function read_chat(r, o)
     end
   end
   local u = obj(o.usage)
-  if u.prompt_tokens then
-    r.usage = { prompt = u.prompt_tokens, completion = u.completion_tokens,
-                cached = u.prompt_tokens_details.cached_tokens,
+  if u.completion_tokens then
+    local before = r.usage or { prompt = 0, cached = 0 }
+    r.usage = { prompt = u.prompt_tokens or before.prompt, completion = u.completion_tokens,
+                cached = obj(u.prompt_tokens_details).cached_tokens or before.cached,
                 reasoning = u.completion_tokens_details.reasoning_tokens }
   end
 end

@@ -158,10 +158,19 @@ describe("anthropic_messages_to_chat.request", function()
     ["{"] = "does not follow its format",
     ["[]"] = "'messages'",
     ['{"messages":"x"}'] = "'messages'",
-    ['{"messages":["x"]}'] = "messages.0: role",
-    ['{"messages":[{"role":"tool","content":"x"}]}'] = "messages.0: role",
-    ['{"messages":[{"role":"user"}]}'] = "messages.0: content",
-    ['{"messages":[{"role":"user","content":{"type":"text"}}]}'] = "messages.0: content",
+    ['{"messages":["x"]}'] = "messages.0.role",
+    ['{"messages":[{"role":"tool","content":"x"}]}'] = "messages.0.role",
+    ['{"messages":[{"role":"user"}]}'] = "messages.0.content",
+    ['{"messages":[{"role":"user","content":{"type":"text"}}]}'] = "messages.0.content",
+    ['{"messages":[{"role":"user","content":["x"]}]}'] = "messages.0.content.0 must be an object",
+    ['{"messages":[{"role":"user","content":[{"text":"x"}]}]}'] = "messages.0.content.0.type is missing",
+    ['{"messages":[{"role":"user","content":[{"type":"image","source":{"data":5}}]}]}'] = "messages.0.content.0.source.data must be a text",
+    ['{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":1}]}]}]}'] =
+      "messages.0.content.0.content.0.text must be a text",
+    ['{"messages":[],"thinking":true}'] = "thinking must be an object",
+    ['{"messages":[],"tools":{}}'] = "tools must be a list",
+    ['{"messages":[],"tools":[5]}'] = "tools.0 must be an object",
+    ['{"messages":[],"stop_sequences":[1]}'] = "stop_sequences.0 must be a text",
     ['{"messages":[],"models":["a"],"fallbacks":[{"model":"b"}]}'] = "cannot be combined with 'models'",
     ['{"messages":[],"fallbacks":[{"model":"a"},{"model":"b"},{"model":"c"},{"model":"d"}]}'] = "3 items or fewer",
     ['{"messages":[],"fallbacks":[{"model":"a","max_tokens":5}]}'] = "only 'model' is accepted",
@@ -173,6 +182,54 @@ describe("anthropic_messages_to_chat.request", function()
       assert.truthy(why:find(words, 1, true), why)
     end)
   end
+end)
+
+-- ---- nonsense ----
+
+-- Everything that stands in this value, each time with something else in its place.
+local function spoilt(value, each)
+  local ELSE = { json.null, true, -1.5, "", "x", json.raw "{}", json.raw "[]", json.raw '[null,1,"a",{}]', json.raw '{"type":"text"}' }
+  local function walk(inside)
+    for key, old in pairs(inside) do
+      for _, new in ipairs(ELSE) do
+        inside[key] = new
+        each(json.encode(value))
+      end
+      inside[key] = old
+      if type(old) == "table" and not json.is_raw(old) then walk(old) end
+    end
+  end
+  walk(value)
+end
+
+describe("anthropic_messages_to_chat", function()
+  it("answers nonsense with a chat request or a sentence", function()
+    spoilt(json.decode [[{"model":"m","system":[{"type":"text","text":"a"}],"fallbacks":[{"model":"x"}],"tool_choice":{"type":"tool","name":"f"},
+      "tools":[{"name":"f","input_schema":{"type":"object"}}],"thinking":{"type":"enabled","budget_tokens":2000},"stop_sequences":["a"],
+      "output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}},"metadata":{"user_id":"u"},"messages":[
+      {"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}},
+        {"type":"document","title":"t","source":{"type":"text","media_type":"text/plain","data":"x"},"citations":{"enabled":true}}]},
+      {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"d"},
+        {"type":"text","text":"a","citations":[{"type":"char_location"}]},{"type":"server_tool_use","id":"s","name":"w","input":{}},
+        {"type":"tool_use","id":"t","name":"f","input":{"a":1}}]},{"role":"system","content":"z"},
+      {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"r"}],"is_error":true}]}]}]],
+      function(text)
+        local out, why = converter.request(text)
+        assert(out == nil and type(why) == "string" or json.check(out), text)
+      end)
+  end)
+
+  it("reads a provider's nonsense as far as it goes", function()
+    spoilt(json.decode [[{"id":"m","type":"message","role":"assistant","model":"m","stop_reason":"end_turn","stop_sequence":"x","content":[
+      {"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"d"},
+      {"type":"text","text":"a","citations":[{"type":"web_search_result_location","url":"u"}]},{"type":"web_search_tool_result","content":[]},
+      {"type":"tool_use","id":"t","name":"f","input":{"a":1},"caller":{"type":"direct"}}],"usage":{"input_tokens":1,"output_tokens":2,
+      "output_tokens_details":{"thinking_tokens":1}},"stop_details":{"type":"refusal","explanation":"e"}}]],
+      function(text)
+        local out, why = converter.answer(text)
+        assert(out == nil and type(why) == "string" or json.check(out), text)
+      end)
+  end)
 end)
 
 -- ---- what a provider answers ----
@@ -404,9 +461,9 @@ end)
 
 local function recorded()
   local list = {}
-  for _, place in ipairs { { "anthropic", "messages" }, { "azure", "messages" }, { "vertex", "vertex-raw" } } do
+  for _, place in ipairs { { "anthropic", "messages" }, { "azure", "messages" }, { "vertex", "vertex-raw" }, { "bedrock", "invoke" } } do
     for _, r in ipairs(recordings.of(unpack(place)) or {}) do
-      if r.status == 200 then list[#list + 1] = r end
+      if r.status == 200 and r.body:find '"type": ?"message' then list[#list + 1] = r end
     end
   end
   return list

@@ -88,6 +88,9 @@ local function message_of(chunks)
       end
     end)
   end
+  for _, name in ipairs { "reasoning_details", "tool_calls", "annotations" } do
+    if not m[name][1] then m[name] = nil end
+  end
   return m
 end
 
@@ -103,13 +106,15 @@ end
 local function recorded(...)
   local list = {}
   for _, place in ipairs { ... } do
-    for _, r in ipairs(recordings.of(unpack(place)) or {}) do list[#list + 1] = r end
+    for _, r in ipairs(recordings.of(unpack(place)) or {}) do
+      if place[1] ~= "bedrock" or r.body:find '"type": ?"message"' then list[#list + 1] = r end
+    end
   end
   return list
 end
 
 describe("an answer of Anthropic's format, by way of chat,", function()
-  local list = recorded({ "anthropic", "messages" }, { "azure", "messages" }, { "vertex", "vertex-raw" })
+  local list = recorded({ "anthropic", "messages" }, { "azure", "messages" }, { "vertex", "vertex-raw" }, { "bedrock", "invoke" })
   if not list[1] then pending "TIDEGATE_TEST_DATA has no transcripts" return end
 
   for _, r in ipairs(list) do

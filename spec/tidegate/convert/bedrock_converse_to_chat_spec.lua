@@ -7,6 +7,7 @@ local transcripts              = require "transcripts"
 local recordings               = require "wire_recordings"
 local bedrock                  = require "readings.bedrock_converse"
 local chunks                   = require "readings.chunks"
+local nonsense                 = require "nonsense"
 
 local CLAUDE = { model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0" }
 local NOVA   = { model = "us.amazon.nova-2-lite-v1:0" }
@@ -256,6 +257,17 @@ describe("bedrock_converse_to_chat.stream", function()
     assert.same({ n = 1 }, cjson.decode(out[4]).usage.serverToolUsage)
   end)
 
+  it("gives JSON or says why not, whatever stands in its events", function()
+    local random = transcripts.random(20261126)
+    for _ = 1, 200 do
+      local step = bedrock_converse_to_chat.stream(function(chunk) assert(chunk == "[DONE]" or json.check(chunk), chunk) end, CLAUDE)
+      for _, event in ipairs(bedrock.events(THINKING)) do
+        local _, why = step(event.name, random(4) == 1 and nonsense.of(event.data, random) or event.data)
+        assert.is_nil(why)
+      end
+    end
+  end)
+
   it("ignores what it does not know, and refuses what is no JSON", function()
     local step = bedrock_converse_to_chat.stream(function(chunk) error(chunk) end, CLAUDE)
     for name, data in pairs {
@@ -263,9 +275,8 @@ describe("bedrock_converse_to_chat.stream", function()
       contentBlockStart = '{"contentBlockIndex":0,"start":{"something":{}}}', contentBlockStop = stop(9),
     } do assert.is_nil(step(name, data)) end
     for _, name in ipairs { "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata" } do
-      local ok, err = pcall(step, name, '{"contentBlock')
-      assert.is_false(ok)
-      assert.equal("invalid", err.code)
+      local _, why = step(name, '{"contentBlock')
+      assert.equal("malformed", why)
     end
   end)
 end)
@@ -332,6 +343,19 @@ describe("bedrock_converse_to_chat.answer", function()
       assert.equal("string", type(why))
     end)
   end
+
+  it("gives JSON or says why not, whatever stands in it", function()
+    local random = transcripts.random(20261126)
+    local text = '{"output":{"message":{"role":"assistant","content":[{"text":"a"},{"reasoningContent":{"reasoningText":{"text":"t","signature":"s"}}},'
+      .. '{"reasoningContent":{"redactedContent":"AAAA"}},{"toolUse":{"toolUseId":"t","name":"f","input":{"a":1}}},'
+      .. '{"citationsContent":{"content":[{"text":"c"}],"citations":[{"location":{"web":{"url":"u"}},"sourceContent":[{"text":"q"}]}]}},'
+      .. '{"image":{"format":"png","source":{"bytes":"AA"}}}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3,'
+      .. '"cacheDetails":[{"ttl":"1h","inputTokens":1}],"serverToolUsage":{}},"metrics":{"latencyMs":1},"serviceTier":{"type":"flex"}}'
+    for _ = 1, 400 do
+      local made, why = bedrock_converse_to_chat.answer(nonsense.of(text, random), CLAUDE)
+      assert.is_true(made and json.check(made) or not made and type(why) == "string")
+    end
+  end)
 
   it("reads a count", function()
     assert.equal(375, bedrock_converse_to_chat.count_answer '{"inputTokens":375}')

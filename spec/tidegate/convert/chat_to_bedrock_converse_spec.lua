@@ -2,6 +2,8 @@ local json                     = require("tidegate.core").json
 local cjson                    = require "cjson"
 local chat_to_bedrock_converse = require "tidegate.convert.chat_to_bedrock_converse"
 local models                   = require "tidegate.convert.bedrock_models"
+local nonsense                 = require "nonsense"
+local transcripts              = require "transcripts"
 
 local SONNET_45 = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 local OPUS_46   = "anthropic.claude-opus-4-6-v1"
@@ -114,14 +116,11 @@ describe("chat_to_bedrock_converse.request", function()
   end)
 
   for members, place in pairs {
-    ['"messages":5']                                                  = "messages",
-    ['"messages":[null]']                                             = "messages.0",
-    ['"messages":[{"role":"user","content":"a"},{"role":"user","content":{"type":"text"}},{"role":5}]'] = "messages.2.role",
-    ['"messages":[{"role":"user","content":["a"]}]']                  = "messages.0.content.0",
-    ['"messages":[{"role":"user","content":[{"type":"file","file":"x"}]}]'] = "messages.0.content.0.file",
-    ['"messages":[],"tools":[5]']                                     = "tools.0",
-    ['"messages":[],"stop":5']                                        = "stop",
-    ['"messages":[],"max_tokens":"5"']                                = "max_tokens",
+    ['"messages":[],"temperature":"1"']                                   = "temperature",
+    ['"messages":[],"additionalModelRequestFields":5']                    = "additionalModelRequestFields",
+    ['"messages":[],"response_format":{"type":"json_schema","json_schema":5}'] = "response_format.json_schema",
+    ['"messages":[{"role":"assistant","reasoning_details":[{"data":5}]}]'] = "messages.0.reasoning_details.0.data",
+    ['"messages":[{"role":"user","content":[{"type":"document","content":[5]}]}]'] = "messages.0.content.0.content.0",
   } do
     it("refuses what has the wrong type: " .. members, function()
       local body, why = chat_to_bedrock_converse.request("{" .. members .. "}", { model = SONNET_45 })
@@ -129,6 +128,26 @@ describe("chat_to_bedrock_converse.request", function()
       assert.equal(place .. " has the wrong type", why)
     end)
   end
+
+  it("gives JSON or says why not, whatever stands in a request", function()
+    local random = transcripts.random(20261126)
+    local text = '{"messages":[{"role":"user","name":"A","content":[{"type":"text","text":"t","cache_control":{"type":"ephemeral"}},'
+      .. '{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}},{"type":"file","file":{"filename":"a","file_data":"data:text/plain;base64,AA"}},'
+      .. '{"type":"search_result","source":"s","title":"t","content":[{"type":"text","text":"x"}]},'
+      .. '{"type":"document","title":"t","source":{"type":"content","content":[{"type":"text","text":"x"}]}}]},'
+      .. '{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.text","text":"a","signature":"s","format":"anthropic-claude-v1","index":0},'
+      .. '{"type":"reasoning.server_tool_call","format":"anthropic-claude-v1","data":"{}"},'
+      .. '{"type":"reasoning.encrypted","format":"bedrock-converse","data":"d"}],'
+      .. '"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"1"}],'
+      .. '"tools":[{"type":"function","function":{"name":"f","parameters":{}}},{"systemTool":{"name":"n"}}],"temperature":1,"top_p":1,"max_tokens":3000,'
+      .. '"reasoning":{"effort":"low","max_tokens":5},"stop":["a"],"service_tier":"flex","verbosity":"low","additionalModelRequestFields":{"a":1},'
+      .. '"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}},"tool_choice":{"type":"function","function":{"name":"f"}}}'
+    for i = 1, 400 do
+      local model = ({ SONNET_45, OPUS_47, NOVA_2, PROFILE })[i % 4 + 1]
+      local made, why = chat_to_bedrock_converse.request(nonsense.of(text, random), { model = model })
+      assert.is_true(made and json.check(made) or not made and type(why) == "string")
+    end
+  end)
 
   for tier, want in pairs { priority = "priority", fast = "priority", flex = "flex", default = "default", reserved = "reserved" } do
     it("asks for the tier " .. tier, function() same { SONNET_45, '"service_tier":"' .. tier .. '"', { serviceTier = { type = want } } } end)

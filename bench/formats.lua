@@ -28,16 +28,18 @@ local CLIENTS = {
   { name = "gemini",    own = "gemini",             until_text = "finishReason" },
 }
 
--- Models and ids are as long as the provider's.
+-- Models and ids are as long as the provider's; `more` is what else stands in each of its chunks.
 local WIRES = {
-  { name = "openai-chat",        model = "gpt-5-mini-2025-08-07",     id = "chatcmpl-CRmD1sXyDZbBlG3q9p0nXy2Tq5v", base = "/v1" },
+  { name = "openai-chat",        model = "gpt-5-mini-2025-08-07",     id = "chatcmpl-CRmD1sXyDZbBlG3q9p0nXy2Tq5v", base = "/v1",
+    more = '"service_tier":"default","system_fingerprint":"fp_44709d6fcb","obfuscation":"ymZNyvsYcw8"' },
   { name = "anthropic-messages", model = "claude-sonnet-4-5-20250929", id = "01XFDUDYJgAACzvnptvVoYEL" },
   { name = "openai-responses",   model = "gpt-5-mini-2025-08-07",     id = "68af4030592c81938ec0a5fbab4a3e9f05438e46b5f6", base = "/v1" },
   { name = "gemini",             model = "gemini-2.5-flash",          id = "mM1kaKvEOoWQ7M8P9pTbqAU" },
   { name = "bedrock-converse",   model = "us.anthropic.claude-haiku-4-5-20251001-v1:0", id = "1" },
   { name = "cohere",             model = "command-a-03-2025",         id = "29f14a5a-11de-4cae-9800-25e4747408ea" },
   { name = "ollama",             model = "qwen3:8b",                  id = "1" },
-  { name = "mistral",            model = "mistral-medium-2508",       id = "a1b2c3d4e5f64a7b8c9d0e1f2a3b4c5d", mock = "openai_chat", base = "/v1" },
+  { name = "mistral",            model = "mistral-medium-2508",       id = "a1b2c3d4e5f64a7b8c9d0e1f2a3b4c5d", mock = "openai_chat", base = "/v1",
+    more = '"p":"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"' },
 }
 
 -- In the table's order.
@@ -54,10 +56,11 @@ local SAME = "chat over openai-chat"
 
 -- Events of one token each; what a format says before the first and behind the last goes with these, so that all
 -- formats make as many writes.
-local function joined(events)
+local function joined(events, more)
   local out, lead = {}, ""
   for _, event in ipairs(events) do
     local bytes = table.concat(event)
+    if more then bytes = bytes:gsub('"object":', more .. ",%0") end
     if event.tokens > 0 then
       out[#out + 1], lead = lead .. bytes, ""
     elseif out[EVENTS] then
@@ -87,7 +90,7 @@ function formats.write(dir)
     end
     local kind = format.stream_type
     if type(kind) == "function" then kind = kind {} end
-    process.write(("%s/%s.events"):format(dir, wire.name), kind .. "\n" .. joined(format.stream(made(EVENTS))))
+    process.write(("%s/%s.events"):format(dir, wire.name), kind .. "\n" .. joined(format.stream(made(EVENTS)), wire.more))
     process.write(("%s/%s.whole"):format(dir, wire.name), (format.whole_type or "application/json") .. "\n"
       .. core.json.encode(format.whole(made(WHOLE_TOKENS))))
   end

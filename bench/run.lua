@@ -6,7 +6,6 @@
 -- and a ratio is the median of the ratios within each repetition.
 
 package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
-package.cpath = os.getenv "BUILD" .. "/lua/?.so;" .. package.cpath
 
 local process    = require "bench.process"
 local contenders = require "bench.contenders"
@@ -19,10 +18,11 @@ local report     = require "bench.report"
 local BUILD = assert(os.getenv "BUILD", "run script/bench")
 local WORK  = BUILD .. "/bench"
 local PATH  = "/v1/chat/completions"
-local FORMATS = WORK .. "/formats"     -- what the upstream answers in other formats
+local ANSWERS = WORK .. "/answers"     -- what the upstream answers in other formats
 local PROXY_CPU, LOAD_CPU = 0, 1
 
 process.directory = WORK
+package.cpath = BUILD .. "/lua/?.so;" .. package.cpath
 
 -- ---- options ----
 
@@ -99,7 +99,7 @@ local function header_options(c)
 end
 
 local function load_command(c, args)
-  local line = { c.ahead .. WORK .. "/load", c.place.port, ("'%s'"):format(c.path or PATH) .. header_options(c) }
+  local line = { c.ahead .. WORK .. "/load", c.place.port, ('"%s"'):format(c.path or PATH) .. header_options(c) }
   if c.pids then line[#line + 1] = "--watch " .. table.concat(c.pids, ",") end
   line[#line + 1] = args
   return table.concat(line, " ")
@@ -155,8 +155,8 @@ local function prepare()
   os.execute("mkdir -p " .. WORK)
   for name, text in pairs(BODIES) do process.write(body_file(name), text) end
   for i, c in ipairs(contenders.all) do contenders[c.id] = give_place(c, i) end
-  if options.wanted.formats then formats.write(FORMATS) end
-  upstream.pid = process.start(LOAD_CPU, ("%s/upstream %d %s"):format(WORK, upstream.port, FORMATS), WORK .. "/upstream.out")
+  if options.wanted.formats then formats.write(ANSWERS) end
+  upstream.pid = process.start(LOAD_CPU, ("%s/upstream %d %s"):format(WORK, upstream.port, ANSWERS), WORK .. "/upstream.out")
   contenders.direct = { id = "direct", name = "direct", ahead = "", headers = function() return {} end,
                         place = { port = upstream.port, dir = WORK } }
   process.wait("upstream", 5, function() return answers(contenders.direct) end)

@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_set(&price.base);
         memset(&u, 0xff, sizeof u);
         u.prompt = counts[0], u.completion = counts[1], u.cached = counts[2];
-        u.reasoning = counts[3], u.prompt_audio = counts[1];
+        u.reasoning = counts[3], u.prompt_audio = counts[1], u.cached_audio = counts[0];
         check_bill(&set, u, counts[2]);
         u.cost_nano = counts[3], u.web_searches = counts[2];
         check_bill(&set, u, counts[1]);

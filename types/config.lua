@@ -43,6 +43,7 @@
 ---@field http2? boolean speak HTTP/2 to it; default `false`
 ---@field headers? table<string, string> further header fields of every request
 ---@field stream_options? boolean `false` for providers that refuse `stream_options`; default `true`
+---@field extensions? boolean of `openai-chat`: it knows OpenRouter's extensions of messages (`reasoning_details`, `cache_control`), so that requests of other formats keep them; default `false`
 ---@field about? tidegate.Config.Provider.About what `GET /providers` tells
 
 ---@class tidegate.Config.Provider.About

@@ -9,7 +9,7 @@
 
 static enum tg_job job_of(const struct tg_exchange *x)
 {
-    if (x->api == TG_API_COMPLETIONS && !tg_wire_passes(x->endpoint->wire, x->api))
+    if (x->api == TG_API_COMPLETIONS && !tg_translate_passes(x))
         return x->is_stream ? TG_JOB_STREAM : TG_JOB_WHOLE;
     return tg_job_of(x->api, x->is_stream);
 }
@@ -122,6 +122,16 @@ static tg_err sign(struct tg_exchange *x, const struct tg_upstream_request *requ
     return TG_EPEER;
 }
 
+static tg_err note_lost(struct tg_exchange *x)
+{
+    struct tg_buf lost = { 0 };
+    tg_err err = tg_translate_put_lost(x, &lost);
+
+    x->attempt->lost = err ? (struct tg_str){ 0 } : tg_arena_copy(&x->desk->arena, tg_buf_view(&lost));
+    tg_buf_done(&lost);
+    return x->attempt->lost.at ? TG_OK : TG_ENOMEM;
+}
+
 static tg_err make_request(struct tg_exchange *x, struct tg_translated *t,
                            struct tg_upstream_request *request)
 {
@@ -130,7 +140,8 @@ static tg_err make_request(struct tg_exchange *x, struct tg_translated *t,
     t->pieces = tg_arena_get(&desk->arena, t->cap * sizeof *t->pieces);
     tg_err err = t->pieces ? tg_translate_request(x, t) : TG_ENOMEM;
     x->attempt->dropped_params = t->dropped;
-    x->attempt->lost = tg_arena_copy(&desk->arena, tg_buf_view(&x->translation.sent.lost));
+    if (!err)
+        err = note_lost(x);
     if (!err)
         err = put_target(x, &request->target);
     request->pieces = t->pieces;

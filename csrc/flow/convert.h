@@ -29,7 +29,7 @@ struct tg_convert_about {
     bool          wants_base64;            /* embeddings: vectors as base64, not as numbers */
 };
 
-/* What goes to a provider. */
+/* What goes to a provider, or is made of a client's request. */
 struct tg_convert_request {
     struct tg_buf body;
     struct tg_buf lost;                    /* names of what has no place: elements of a JSON array */
@@ -43,9 +43,9 @@ struct tg_convert_event {
 };
 
 struct tg_convert {
-    /* A client's request as a chat request. */
+    /* A client's request as a chat request: without fields. */
     tg_err (*read_request)(void *state, const struct tg_convert_about *about, struct tg_str text,
-                           struct tg_buf *out, struct tg_buf *why);
+                           struct tg_convert_request *out, struct tg_buf *why);
     /* A chat (or completions, embeddings, rerank) request as the wire has it. */
     tg_err (*write_request)(void *state, const struct tg_convert_about *about, struct tg_str text,
                             struct tg_convert_request *out, struct tg_buf *why);

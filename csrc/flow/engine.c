@@ -101,6 +101,7 @@ static struct tg_desk *take_desk(struct tg_engine *e)
         e->desks = d->next;
         e->desks_kept--;
         d->plan = (struct tg_plan){ 0 };
+        d->lost = (struct tg_str){ 0 };
         return d;
     }
     d = tg_zalloc(sizeof *d);
@@ -427,6 +428,7 @@ static bool decide(struct tg_exchange *x, const struct tg_http1_head *head, stru
     tg_err err = tg_needs_read(&d->needs, planned_api(x->api), tg_buf_view(&x->body), head,
                                x->config->catalog, (int64_t)(x->began_wall_ms / 1000), x->seed,
                                &d->arena, fault);
+    d->needs.is_made = x->format != TG_API_CHAT;
     if (!err)
         err = tg_config_choose(x->config, x->key, d->needs.policy, &x->policy, &d->arena, fault);
     if (!err)

@@ -40,6 +40,7 @@ struct tg_desk {
     struct tg_needs  needs;
     struct tg_plan   plan;
     struct tg_str    betas;                    /* the client's anthropic-beta; on the arena */
+    struct tg_str    lost;                     /* of its request on the way to a chat: the same */
 };
 
 /* How the provider's body is read. */
@@ -91,6 +92,7 @@ struct tg_exchange {
     /* facts that outlive the desk */
     enum tg_api       api, format;             /* what is asked; in which client's format: chat,
                                                   messages, responses, gemini */
+    bool              is_marked;               /* the original holds what converters put there */
     bool              is_stream, wants_metadata, wants_base64, policy_failed;
     bool              remembers, remembers_cached;  /* a success of this attempt makes the
                                                        session stick: always, or if it cached */

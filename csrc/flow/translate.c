@@ -17,9 +17,14 @@ static const struct tg_wire *wire_of(const struct tg_exchange *x)
     return x->endpoint->wire;
 }
 
+bool tg_translate_passes(const struct tg_exchange *x)
+{
+    return tg_wire_passes(wire_of(x), x->api) && !(x->is_marked && is_clients_own(x->api));
+}
+
 enum tg_api tg_translate_answer_api(const struct tg_exchange *x)
 {
-    if (tg_wire_passes(wire_of(x), x->api))
+    if (tg_translate_passes(x))
         return x->api;
     return tg_api_streams(x->api) ? TG_API_CHAT : x->api;
 }
@@ -49,16 +54,38 @@ static struct tg_convert_about about_client(const struct tg_exchange *x)
 static tg_err read_as_chat(struct tg_exchange *x, const struct tg_convert_about *about,
                            struct tg_str text, struct tg_buf *out, struct tg_buf *why)
 {
+    struct tg_convert_request chat = { 0 };
     void *state;
     const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
+    tg_err err = convert ? convert->read_request(state, about, text, &chat, why) : TG_ENOMEM;
 
-    return convert ? convert->read_request(state, about, text, out, why) : TG_ENOMEM;
+    *out = chat.body;
+    if (!err)
+        x->desk->lost = tg_arena_copy(&x->desk->arena, tg_buf_view(&chat.lost));
+    tg_buf_done(&chat.lost);
+    tg_buf_done(&chat.fields);
+    return err ? err : x->desk->lost.at ? TG_OK : TG_ENOMEM;
+}
+
+/* What another provider's reasoning is carried in, as it is and in base64, and
+ * thoughts that nobody signed: the converters put it there, and they alone can
+ * take it out again. */
+static bool is_marked(struct tg_str body)
+{
+    static const char *const marks[] = { "\"tidegate:", "\"dGlkZWdhdGU6", "\"signature\":\"\"",
+                                         "\"signature\": \"\"" };
+
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (memmem(body.at, body.len, marks[i], strlen(marks[i])))
+            return true;
+    return false;
 }
 
 tg_err tg_translate_in(struct tg_exchange *x, struct tg_str model, bool stream, struct tg_buf *why)
 {
     struct tg_convert_about about = { .api = x->format, .model = model, .stream = stream };
 
+    x->is_marked = is_marked(tg_buf_view(&x->original));
     return read_as_chat(x, &about, tg_buf_view(&x->original), &x->body, why);
 }
 
@@ -78,6 +105,12 @@ static void forget_request(struct tg_convert_request *r)
     tg_buf_done(&r->body);
     tg_buf_done(&r->lost);
     tg_buf_done(&r->fields);
+}
+
+/* A chat that we made, for a provider that knows OpenAI's members alone. */
+static bool wants_plain(const struct tg_exchange *x)
+{
+    return !wire_of(x)->converts.len && x->format != TG_API_CHAT && !wire_of(x)->takes_extensions;
 }
 
 /* The chat request with this endpoint's edits, in one piece. */
@@ -107,9 +140,9 @@ static tg_err prompt_to_chat(struct tg_exchange *x, struct tg_buf *text, struct 
 
 /* A parameter that the format has no place for is not supported. What stands in
  * the messages is none. */
-static tg_err refuse_lost(const struct tg_exchange *x, struct tg_buf *why)
+static tg_err refuse_lost(const struct tg_exchange *x, struct tg_str rest, struct tg_buf *why)
 {
-    struct tg_str rest = tg_buf_view(&x->translation.sent.lost), name;
+    struct tg_str name;
 
     for (bool more = x->desk->needs.wishes.require_parameters && rest.len; more;) {
         more = tg_str_cut(rest, ',', &name, &rest);
@@ -135,7 +168,21 @@ static tg_err make_request(struct tg_exchange *x, struct tg_str chat, struct tg_
     tg_err err = !convert || betas.bad ? TG_ENOMEM
                                        : convert->write_request(state, &about, chat, sent, why);
     tg_buf_done(&betas);
-    return err ? err : refuse_lost(x, why);
+    if (!err)
+        err = refuse_lost(x, tg_buf_view(&sent->lost), why);
+    return err ? err : refuse_lost(x, x->desk->lost, why);
+}
+
+tg_err tg_translate_put_lost(const struct tg_exchange *x, struct tg_buf *out)
+{
+    const struct tg_buf *here = &x->translation.sent.lost;
+
+    if (tg_translate_passes(x))
+        return TG_OK;
+    tg_buf_str(out, x->desk->lost);
+    if (out->len && here->len)
+        tg_buf_char(out, ',');
+    return tg_buf_str(out, tg_buf_view(here));
 }
 
 static tg_err convert_request(struct tg_exchange *x, struct tg_translated *t, struct tg_buf *why)
@@ -146,7 +193,7 @@ static tg_err convert_request(struct tg_exchange *x, struct tg_translated *t, st
     tg_err err = join_chat(x, t, &text);
     if (!err && x->api == TG_API_COMPLETIONS)
         err = prompt_to_chat(x, &text, why);
-    if (!err && wire_of(x)->converts.len) {
+    if (!err && (wire_of(x)->converts.len || wants_plain(x))) {
         err = make_request(x, tg_buf_view(&text), why);
         tg_buf_done(&text);
     } else {
@@ -175,16 +222,11 @@ static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t)
                           &x->desk->arena, t->pieces, t->cap, &t->count, &t->bytes, &t->dropped);
 }
 
-static bool is_native(const struct tg_exchange *x)
-{
-    return is_clients_own(x->api) && tg_wire_passes(wire_of(x), x->api);
-}
-
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
 {
     struct tg_translation *of = &x->translation;
     const struct tg_wire *wire = wire_of(x);
-    bool passes = tg_wire_passes(wire, x->api);
+    bool passes = tg_translate_passes(x);
     struct tg_buf why = { 0 };
     tg_err err;
 
@@ -193,9 +235,9 @@ tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
     of->from_wire = !passes && wire->converts.len && !wire->answers_are_chat;
     of->to_client = !passes && (is_clients_own(x->api) || x->api == TG_API_COMPLETIONS ||
                                 x->api == TG_API_COUNT);
-    if (is_native(x))
+    if (passes && is_clients_own(x->api))
         err = pass_native(x, t);
-    else if (passes || (!wire->converts.len && x->api != TG_API_COMPLETIONS))
+    else if (passes || (!wire->converts.len && !wants_plain(x) && x->api != TG_API_COMPLETIONS))
         err = tg_needs_body(&x->desk->needs, x->endpoint, t->pieces, t->cap, &t->count, &t->bytes,
                             &t->dropped);
     else

@@ -43,6 +43,13 @@ tg_err tg_translate_in(struct tg_exchange *x, struct tg_str model, bool stream, 
  * request. TG_EINVAL, with x->told, when it cannot be said in that format. */
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *request);
 
+/* Does the request go to x->endpoint as it came? */
+bool tg_translate_passes(const struct tg_exchange *x);
+
+/* Append the names of what has no place in the formats it goes through, as
+ * elements of a JSON array. */
+tg_err tg_translate_put_lost(const struct tg_exchange *x, struct tg_buf *out);
+
 /* What the answer of this attempt is read as. */
 enum tg_api tg_translate_answer_api(const struct tg_exchange *x);
 

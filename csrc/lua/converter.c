@@ -177,19 +177,25 @@ static tg_err convert_text(void *state, const char *name, const struct tg_conver
     return finish(run(&call, l_text), out, why);
 }
 
-static tg_err read_request(void *state, const struct tg_convert_about *about, struct tg_str text,
-                           struct tg_buf *out, struct tg_buf *why)
+static tg_err convert_request(void *state, const char *name, const struct tg_convert_about *about,
+                              struct tg_str text, struct tg_convert_request *out, struct tg_buf *why)
 {
-    return convert_text(state, "read_request", about, text, out, why);
+    struct call call = { .c = state, .name = name, .about = about, .text = text, .request = out,
+                         .why = why };
+    tg_err err = finish(run(&call, l_text), &out->body, why);
+    return finish(err, &out->lost, &out->fields);
+}
+
+static tg_err read_request(void *state, const struct tg_convert_about *about, struct tg_str text,
+                           struct tg_convert_request *out, struct tg_buf *why)
+{
+    return convert_request(state, "read_request", about, text, out, why);
 }
 
 static tg_err write_request(void *state, const struct tg_convert_about *about, struct tg_str text,
                             struct tg_convert_request *out, struct tg_buf *why)
 {
-    struct call call = { .c = state, .name = "write_request", .about = about, .text = text,
-                         .request = out, .why = why };
-    tg_err err = finish(run(&call, l_text), &out->body, why);
-    return finish(err, &out->lost, &out->fields);
+    return convert_request(state, "write_request", about, text, out, why);
 }
 
 static tg_err read_answer(void *state, const struct tg_convert_about *about, struct tg_str text,

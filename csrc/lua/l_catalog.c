@@ -113,6 +113,7 @@ static void read_wire(lua_State *L, struct tg_wire *w)
         .adds = tgl_field_str(L, t, "adds"), .betas = tgl_field_str(L, t, "betas"),
         .answers_are_chat = tgl_field_bool(L, t, "answers_are_chat"),
         .omits_model = tgl_field_bool(L, t, "omits_model"),
+        .takes_extensions = tgl_field_bool(L, t, "takes_extensions"),
         .framing = (enum tg_framing)word_of(L, t, "framing", FRAMINGS), .carries = read_carries(L, t),
         .native = (enum tg_api)word_of(L, t, "native", NATIVES),
     };

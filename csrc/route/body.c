@@ -60,6 +60,17 @@ static void change_stream_options(struct changes *c, const struct tg_needs *n,
         add(c, usage_member(e));
 }
 
+uint32_t tg_needs_unsupported(const struct tg_needs *n, const struct tg_endpoint *e)
+{
+    const uint32_t reasoning = TG_PARAM_BIT(REASONING) | TG_PARAM_BIT(REASONING_EFFORT);
+    bool is_converted = n->is_made || e->wire->native != TG_API_CHAT;
+    uint32_t has = e->params;
+
+    if (is_converted && has & reasoning)
+        has |= reasoning;
+    return n->params & ~has;
+}
+
 /* A limit under the name that the endpoint does not know goes under the other. */
 static uint32_t rename_limit(struct changes *c, const struct tg_needs *n,
                              const struct tg_endpoint *e, uint32_t dropped)
@@ -74,7 +85,7 @@ static uint32_t rename_limit(struct changes *c, const struct tg_needs *n,
 
 static void drop_params(struct changes *c, const struct tg_needs *n, const struct tg_endpoint *e)
 {
-    uint32_t unsupported = n->params & ~e->params;
+    uint32_t unsupported = tg_needs_unsupported(n, e);
 
     /* An endpoint may take some tool choices and not others. */
     if (n->tool_choice && !(e->tool_choices & n->tool_choice))

@@ -66,6 +66,11 @@ static bool supports(const struct tg_endpoint *e, uint32_t params)
     return (params & ~has) == 0;
 }
 
+static bool lacks_hard(const struct asks *a, const struct tg_endpoint *e)
+{
+    return a->hard_params && !supports(e, a->hard_params & tg_needs_unsupported(a->needs, e));
+}
+
 static bool speaks_api(const struct tg_endpoint *e, enum tg_api api)
 {
     if (!tg_wire_offers(e->wire, api))
@@ -192,7 +197,7 @@ static enum tg_drop refusal(const struct asks *a, struct tg_candidate *c)
         return TG_DROP_OUTPUT;
     if (lacks_modality(n, e))
         return TG_DROP_MODALITY;
-    if (!supports(e, a->hard_params))
+    if (lacks_hard(a, e))
         return TG_DROP_PARAMETERS;
     if (a->has_tools && !supports(e, TG_PARAM_BIT(TOOLS)))
         return TG_DROP_TOOLS;

@@ -74,6 +74,7 @@ struct tg_needs {
     bool          admits_priority, admits_flex;    /* the same policy */
 
     bool          stream;
+    bool          is_made;                 /* of a request in another format; set by who made it */
     bool          wants_base64;            /* encoding_format of embeddings */
     bool          usage_is_asked;          /* stream_options.include_usage is true already */
     struct tg_str stream_options;          /* JSON text that asks for usage as well */
@@ -133,6 +134,10 @@ tg_err tg_needs_target(struct tg_target *t, struct tg_str asked, const struct tg
  * empty one. On failure *w is not to be used. */
 tg_err tg_needs_wishes(struct tg_wishes *w, struct tg_json object, struct tg_arena *arena,
                        struct tg_fault *fault);
+
+/* The parameters of the request that the endpoint does not support. Where a
+ * converter writes the request, the two ways to ask for reasoning are one. */
+uint32_t tg_needs_unsupported(const struct tg_needs *n, const struct tg_endpoint *e);
 
 /* The edits that make the body what this endpoint is sent: its model name,
  * stream_options, removed members. `pieces` has room for

@@ -476,13 +476,21 @@ static wide prompt_femto(const struct tg_price_set *p, const struct tg_usage *u)
     wide write = has(p, TG_PRICE_CACHE_WRITE) ? price(p, TG_PRICE_CACHE_WRITE) : plain;
     wide write_1h = has(p, TG_PRICE_CACHE_WRITE_1H) ? price(p, TG_PRICE_CACHE_WRITE_1H) : write;
 
-    wide sum = (wide)part_of(&left, u->cached) * read;
+    /* Of what was read from the cache, some may have been audio or images. */
+    int64_t cached = part_of(&left, u->cached), whole = cached;
+    int64_t cached_audio = part_of(&cached, u->cached_audio);
+    int64_t cached_image = part_of(&cached, u->cached_image);
+    wide read_audio = is_priced(p, TG_PRICE_AUDIO_CACHE) ? price(p, TG_PRICE_AUDIO_CACHE) : read;
+
+    wide sum = (wide)cached_audio * read_audio + (wide)(whole - cached_audio) * read;
     sum += (wide)part_of(&left, u->cache_write_1h) * write_1h;
     sum += (wide)part_of(&left, u->cache_write - at_least_0(u->cache_write_1h)) * write;
     if (is_priced(p, TG_PRICE_AUDIO))
-        sum += (wide)part_of(&left, u->prompt_audio) * price(p, TG_PRICE_AUDIO);
+        sum += (wide)part_of(&left, at_least_0(u->prompt_audio) - cached_audio) *
+               price(p, TG_PRICE_AUDIO);
     if (is_priced(p, TG_PRICE_IMAGE_TOKEN))
-        sum += (wide)part_of(&left, u->prompt_image) * price(p, TG_PRICE_IMAGE_TOKEN);
+        sum += (wide)part_of(&left, at_least_0(u->prompt_image) - cached_image) *
+               price(p, TG_PRICE_IMAGE_TOKEN);
     return sum + (wide)left * plain;
 }
 
@@ -516,9 +524,11 @@ struct tg_cost tg_price_cost(const struct tg_price_set *p, const struct tg_usage
     wide completion = completion_femto(p, u);
     /* Who reranks counts searches, of which a request may be several. */
     int64_t requests = u->search_units > 1 ? u->search_units : 1;
-    wide fees = (wide)requests * price(p, TG_PRICE_REQUEST) +
-                (wide)at_least_0(u->web_searches) * price(p, TG_PRICE_WEB_SEARCH);
-    bool is_told = u->cost_nano >= 0 && (ceiling_nano < 0 || u->cost_nano <= ceiling_nano);
+    wide searches = (wide)at_least_0(u->web_searches) * price(p, TG_PRICE_WEB_SEARCH);
+    wide fees = (wide)requests * price(p, TG_PRICE_REQUEST) + searches;
+    /* How often it would search nobody knew when the ceiling was made. */
+    wide most = (wide)at_least_0(ceiling_nano) + searches / FEMTO_PER_NANO;
+    bool is_told = u->cost_nano >= 0 && (ceiling_nano < 0 || (wide)u->cost_nano <= most);
     int64_t listed = nano_of(prompt + completion + fees, FEMTO_PER_NANO / 2);
     int64_t total = is_told ? u->cost_nano : listed;
 
@@ -545,7 +555,8 @@ int64_t tg_price_ceiling(const struct tg_price_set *p, int64_t prompt_tokens, in
 {
     static const enum tg_price_key in[] = { TG_PRICE_PROMPT, TG_PRICE_CACHE_READ,
                                             TG_PRICE_CACHE_WRITE, TG_PRICE_CACHE_WRITE_1H,
-                                            TG_PRICE_AUDIO, TG_PRICE_IMAGE_TOKEN };
+                                            TG_PRICE_AUDIO, TG_PRICE_AUDIO_CACHE,
+                                            TG_PRICE_IMAGE_TOKEN };
     static const enum tg_price_key out[] = { TG_PRICE_COMPLETION, TG_PRICE_REASONING,
                                              TG_PRICE_AUDIO_OUTPUT, TG_PRICE_IMAGE_OUTPUT };
 

@@ -69,10 +69,10 @@ void tg_price_at(const struct tg_price *p, int64_t prompt_tokens, int64_t wall_s
  * itself. None is larger than what is left of its whole, whatever was said. A
  * missing cache price is the prompt's, a missing 1 h price the 5 min one's;
  * audio, image tokens and reasoning without a price above 0 of their own are
- * ordinary tokens.
+ * ordinary tokens, audio read from the cache an ordinary cache read.
  *
  * A charge reported by the provider is taken instead when it lies between 0
- * and `ceiling_nano` (-1: no ceiling). upstream_prompt and upstream_completion
+ * and `ceiling_nano` (-1: no ceiling) with its searches. upstream_prompt and upstream_completion
  * always follow from the list; request and searches are in neither. Saturates
  * at INT64_MAX; never negative. That an empty answer is free is for the caller. */
 struct tg_cost tg_price_cost(const struct tg_price_set *p, const struct tg_usage *u,

@@ -39,6 +39,7 @@ struct tg_wire {
     enum tg_framing framing;
     enum tg_api   native;          /* what passes as it is; TG_APIS: nothing */
     bool          answers_are_chat;    /* only what is asked is converted */
+    bool          takes_extensions;    /* chats made of other formats keep what is not OpenAI's */
     bool          omits_model;     /* native bodies have no model */
     struct tg_str adds;            /* members of native bodies, JSON text, may be empty */
     struct tg_str betas;           /* words of anthropic-beta that go on, each with a space before

@@ -9,7 +9,8 @@ void tg_usage_init(struct tg_usage *u)
 {
     *u = (struct tg_usage){
         .prompt = -1, .completion = -1, .total = -1,
-        .cached = -1, .cache_write = -1, .cache_write_1h = -1,
+        .cached = -1, .cached_audio = -1, .cached_image = -1,
+        .cache_write = -1, .cache_write_1h = -1,
         .prompt_audio = -1, .prompt_image = -1, .prompt_video = -1,
         .reasoning = -1, .completion_audio = -1, .completion_image = -1,
         .web_searches = -1, .search_units = -1, .cost_nano = -1,
@@ -49,11 +50,16 @@ static const struct field fields[] = {
     FIELD("prompt_tokens_details", "audio_tokens", prompt_audio),
     FIELD("prompt_tokens_details", "image_tokens", prompt_image),
     FIELD("prompt_tokens_details", "video_tokens", prompt_video),
+    FIELD("cached_tokens_details", "audio_tokens", cached_audio),
+    FIELD("cached_tokens_details", "image_tokens", cached_image),
     FIELD("input_tokens_details", "cached_tokens", cached),
+    FIELD("input_tokens_details", "cache_write_tokens", cache_write),
     FIELD("completion_tokens_details", "reasoning_tokens", reasoning),
     FIELD("completion_tokens_details", "audio_tokens", completion_audio),
     FIELD("completion_tokens_details", "image_tokens", completion_image),
     FIELD("output_tokens_details", "reasoning_tokens", reasoning),
+    FIELD("output_tokens_details", "thinking_tokens", reasoning),       /* Anthropic */
+    FIELD("output_tokens_details", "thinking_tokens", reasoning),           /* Anthropic */
     FIELD("cache_creation", "ephemeral_1h_input_tokens", cache_write_1h),
     FIELD("server_tool_use_details", "web_search_requests", web_searches),
     FIELD("server_tool_use", "web_search_requests", web_searches),
@@ -278,6 +284,8 @@ void tg_usage_read(struct tg_usage *u, struct tg_json usage)
     for (int i = 0; i < COUNT_GROUPS; i++)
         if (parts[i].kind == TG_JSON_OBJECT)
             read_group(&said, parts[i], part_names[i].at);
+    read_group(&said, tg_json_get(parts[PROMPT_DETAILS], "cached_tokens_details"),
+               "cached_tokens_details");
     read_cache_creation(&said, parts[CACHE_CREATION]);
     read_input(u, &said, parts);
     read_cost(&said, parts);

@@ -19,6 +19,7 @@ struct tg_usage {
     bool    doubtful;                  /* something was said that cannot be true */
     int64_t prompt, completion, total; /* tokens; -1 as long as not said */
     int64_t cached;                    /* of prompt: read from a cache */
+    int64_t cached_audio, cached_image; /* of cached, and of prompt_audio and prompt_image */
     int64_t cache_write;               /* of prompt: written to a cache, for however long */
     int64_t cache_write_1h;            /* of cache_write: to be kept for an hour or more */
     int64_t prompt_audio, prompt_image, prompt_video;

@@ -2,7 +2,7 @@
 
 /* Members of usageMetadata. The first ones are counts. */
 enum { PROMPT, TOOL_PROMPT, ANSWER, THOUGHTS, CACHED, TOTAL, COUNTS,
-       PROMPT_DETAILS = COUNTS, ANSWER_DETAILS, COST, MEMBERS };
+       PROMPT_DETAILS = COUNTS, TOOL_DETAILS, CACHE_DETAILS, ANSWER_DETAILS, COST, MEMBERS };
 
 #define NAME(text) { text, sizeof(text) - 1 }
 
@@ -14,26 +14,35 @@ static const struct tg_str names[MEMBERS] = {
     [CACHED] = NAME("cachedContentTokenCount"),
     [TOTAL] = NAME("totalTokenCount"),
     [PROMPT_DETAILS] = NAME("promptTokensDetails"),
+    [TOOL_DETAILS] = NAME("toolUsePromptTokensDetails"),
+    [CACHE_DETAILS] = NAME("cacheTokensDetails"),
     [ANSWER_DETAILS] = NAME("candidatesTokensDetails"),
     [COST] = NAME("cost"),             /* of a gateway like this */
 };
 
-/* The count of one kind of content; where it belongs is NULL for text, which
- * is what remains. */
-static void read_modality(struct tg_usage *u, struct tg_json detail, int64_t *audio,
-                          int64_t *image, int64_t *video)
+static int64_t at_least_zero(int64_t count)
 {
-    struct tg_json modality = tg_json_get(detail, "modality");
-    int64_t *of = tg_json_is(modality, "AUDIO")   ? audio
-                  : tg_json_is(modality, "IMAGE") ? image
-                  : tg_json_is(modality, "VIDEO") ? video : NULL;
-
-    if (of)
-        tg_usage_count(u, tg_json_get(detail, "tokenCount"), of);
+    return count > 0 ? count : 0;
 }
 
-static void read_details(struct tg_usage *u, struct tg_json list, int64_t *audio, int64_t *image,
-                         int64_t *video)
+/* Tokens by kind of content; text is what remains. -1 as long as not said. */
+struct media {
+    int64_t audio, image, video;
+};
+
+static void add_modality(struct tg_usage *u, struct tg_json detail, struct media *m)
+{
+    struct tg_json modality = tg_json_get(detail, "modality");
+    int64_t *of = tg_json_is(modality, "AUDIO")   ? &m->audio
+                  : tg_json_is(modality, "IMAGE") ? &m->image
+                  : tg_json_is(modality, "VIDEO") ? &m->video : NULL;
+    int64_t count;
+
+    if (of && tg_usage_count(u, tg_json_get(detail, "tokenCount"), &count))
+        *of = at_least_zero(*of) + count;
+}
+
+static void add_details(struct tg_usage *u, struct tg_json list, struct media *m)
 {
     struct tg_json_iter it;
     struct tg_str key;
@@ -41,12 +50,30 @@ static void read_details(struct tg_usage *u, struct tg_json list, int64_t *audio
 
     tg_json_iter_init(&it, list);
     while (list.kind == TG_JSON_ARRAY && tg_json_next(&it, &key, &detail))
-        read_modality(u, detail, audio, image, video);
+        add_modality(u, detail, m);
 }
 
-static int64_t at_least_zero(int64_t count)
+static void keep(int64_t *count, int64_t said)
 {
-    return count > 0 ? count : 0;
+    if (said >= 0)
+        *count = said;
+}
+
+static void read_media(struct tg_usage *u, const struct tg_json *found)
+{
+    struct media in = { -1, -1, -1 }, cached = in, out = in;
+
+    add_details(u, found[PROMPT_DETAILS], &in);
+    add_details(u, found[TOOL_DETAILS], &in);
+    add_details(u, found[CACHE_DETAILS], &cached);
+    add_details(u, found[ANSWER_DETAILS], &out);
+    keep(&u->prompt_audio, in.audio);
+    keep(&u->prompt_image, in.image);
+    keep(&u->prompt_video, in.video);
+    keep(&u->cached_audio, cached.audio);
+    keep(&u->cached_image, cached.image);
+    keep(&u->completion_audio, out.audio);
+    keep(&u->completion_image, out.image);
 }
 
 /* Thoughts are counted beside the answer, and either may be left out of an
@@ -87,12 +114,9 @@ void tg_usage_read_gemini(struct tg_usage *u, struct tg_json metadata)
     if (counts[PROMPT] >= 0 && prompt <= TG_USAGE_TOKENS_MAX)
         u->prompt = prompt;
     count_completion(u, counts[ANSWER], counts[THOUGHTS]);
-    if (counts[CACHED] >= 0)
-        u->cached = counts[CACHED];
-    if (counts[TOTAL] >= 0)
-        u->total = counts[TOTAL];
-    read_details(u, found[PROMPT_DETAILS], &u->prompt_audio, &u->prompt_image, &u->prompt_video);
-    read_details(u, found[ANSWER_DETAILS], &u->completion_audio, &u->completion_image, NULL);
+    keep(&u->cached, counts[CACHED]);
+    keep(&u->total, counts[TOTAL]);
+    read_media(u, found);
     if (found[COST].kind > TG_JSON_NULL)
         tg_usage_read_charge(u, found[COST]);
     tg_usage_see(u);

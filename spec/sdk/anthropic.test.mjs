@@ -83,6 +83,10 @@ async function counted({ client, model }) {
   assert.ok(long.input_tokens > short.input_tokens);
 }
 
+async function uncounted({ client, model }) {
+  await assert.rejects(client.messages.countTokens({ model: model(), messages: say().messages }), Anthropic.BadRequestError);
+}
+
 // ---- tools ----
 
 function weather(asked) {
@@ -176,6 +180,7 @@ everyWire("@anthropic-ai/sdk", connect, [
   ["sends a picture", pictured],
   ["parses a structured answer", parsed],
   ["counts tokens", counted, when("counts")],
+  ["throws where nobody counts tokens", uncounted, { only: (wire) => !wire.counts }],
   ["runs a loop of tools", loop(false)],
   ["runs a loop of tools in streams", loop(true)],
   ["calls two tools at once", twice(false), when("two")],

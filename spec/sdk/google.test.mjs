@@ -40,9 +40,17 @@ async function whole({ models, model, wire }) {
   assert.equal(r.text, SAID);
   assert.equal(parts_of([r]).thought, THOUGHT);
   assert.equal(r.candidates[0].finishReason, "STOP");
-  assert.equal(r.modelVersion, model());
   check_usage(r.usageMetadata);
   if (wire.name !== "ollama") assert.equal(r.usageMetadata.cachedContentTokenCount, 2);
+}
+
+async function named({ models, model }) {
+  const { events } = await drain(await models.generateContentStream(say(model())));
+  for (const r of [await models.generateContent(say(model())), ...events]) assert.equal(r.modelVersion, model());
+}
+
+async function uncounted({ models, model }) {
+  await assert.rejects(models.countTokens({ model: model(), contents: "Good day" }), { name: "ApiError", status: 400 });
 }
 
 async function streamed({ models, model }) {
@@ -169,7 +177,9 @@ everyWire("@google/genai", connect, [
   ["sends a picture", pictured],
   ["fits an answer to a schema", fitted],
   ["takes an instruction and a limit", instructed],
+  ["names the model that was asked for", named],
   ["counts tokens", counted, when("counts")],
+  ["throws where nobody counts tokens", uncounted, { only: (wire) => !wire.counts }],
   ["goes through a function by hand, signatures sent back", loop(false)],
   ["goes through a function by hand, from a stream", loop(true)],
   ["calls functions by itself", automatic],

@@ -152,7 +152,7 @@ end
 local BY_HAND = { two = two_calls, wrong = wrong, overloaded = overloaded }
 
 local function on_request(request)
-  if request.path == "/seen" then return { body = seen } end
+  if request.path == "/seen" then return { body = seen or {} } end
   seen = { path = request.path, headers = request.headers, body = request.body }
   local by_hand = BY_HAND[request.path:match "^/(%l+)/"]
   return by_hand and by_hand(request)

@@ -22,10 +22,11 @@ export const WIRES = [
   { name: "azure-openai", embeds: true, two: true, overload: true },
   { name: "mistral", embeds: true, two: true, overload: true },
   { name: "anthropic-messages", signs: true, counts: true, two: true, overload: true },
-  { name: "vertex-anthropic", wire: "vertex", model: "claude-up", fields: place, signs: true },
+  { name: "vertex-anthropic", wire: "vertex", model: "claude-up@1", fields: place, signs: true },
   { name: "gemini", embeds: true, signs: true, counts: true, two: true, overload: true },
   { name: "vertex", fields: place, embeds: true, signs: true, counts: true, two: true, overload: true },
   { name: "bedrock-converse", signs: true, counts: true,
+    model: "eu.up-v1:0",
     fields: { key: false, access_key: "AKIDEXAMPLE", secret_key: "wJalrXUtnFEMI", aws_region: "us-east-1" } },
   { name: "openai-responses", embeds: true, signs: true, counts: true, overload: true },
   { name: "cohere", embeds: true, reranks: true },
@@ -83,7 +84,7 @@ export async function build() {
   return {
     url: gateway.url, mock: mock.url, key: KEY,
     model: (wire, kind = "") => `m/${slug(wire, kind)}`,
-    seen: async () => (await fetch(`${mock.url}/seen`)).json(),
+    seen: async () => (await fetch(`${mock.url}/seen`, { signal: AbortSignal.timeout(5000) })).json(),
     async stop() {
       try {
         await gateway.stop();

@@ -42,7 +42,7 @@ end
 
 local SECRET_BYTES = 8    -- what is shorter stands in ordinary words, too
 
-local INHERITED = { "name", "wire", "base_url", "key", "data_collection", "zdr", "region", "about" }
+local INHERITED = { "name", "wire", "base_url", "key", "extensions", "data_collection", "zdr", "region", "about" }
 
 -- "groq", or a table without base_url: the built-in provider of that slug.
 local function completed(given, env)

@@ -84,6 +84,9 @@ local PROVIDER = {
     doc = "further header fields of every request" },
   { name = "stream_options", type = "boolean",
     doc = "`false` for providers that refuse `stream_options`; default `true`" },
+  { name = "extensions", type = "boolean",
+    doc = "of `openai-chat`: it knows OpenRouter's extensions of messages (`reasoning_details`, `cache_control`), so "
+      .. "that requests of other formats keep them; default `false`" },
   { name = "about", type = "table", fields = ABOUT, doc = "what `GET /providers` tells" },
 }
 

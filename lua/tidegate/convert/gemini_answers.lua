@@ -282,7 +282,7 @@ end
 
 -- Arguments may have been written on several lines; a frame's data is one.
 local function frame(self, text)
-  if text:find "[\r\n]" then text = text:gsub("[\r\n]+", " ") end
+  if text:find("\n", 1, true) or text:find("\r", 1, true) then text = text:gsub("[\r\n]+", " ") end
   self.emit("data: " .. text .. "\r\n\r\n")
 end
 

@@ -63,12 +63,17 @@ local function at_text(self)
   return self.map.bytes > 0 and ',"part":{"at":' .. self.map.bytes .. "}" or ""
 end
 
--- A signature: Google's own as a detail with these further members; a bundle as the details that are in it.
-local function sign(self, raw, index, more)
-  local text = json.decode(raw)
-  if signature.is_dummy(text) then return end
+-- Google's own signature, or nil. Of a bundle the details that are in it go to the sink.
+local function own(self, raw)
+  local text = raw and json.decode(raw) or ""
+  if text == "" or signature.is_dummy(text) then return nil end
   local bundle = signature.unbundle(text)
-  if bundle then return self.sink:bundle(self.choice, bundle) end
+  if not bundle then return raw end
+  self.sink:bundle(self.choice, bundle)
+end
+
+-- A signature as a detail with these further members.
+local function sign(self, raw, index, more)
   self.sink:detail(self.choice, '{"type":"reasoning.encrypted","data":' .. raw .. FORMAT
     .. (index or next_index(self)) .. more .. "}")
 end
@@ -137,8 +142,7 @@ end
 -- @tparam table part  read with reply.KEEP
 -- @tparam function raw  gives its JSON text; called only where that is wanted
 function turn:part(part, raw)
-  local signed, text = string_of(part.thoughtSignature), string_of(part.text)
-  if signed == '""' then signed = nil end
+  local signed, text = own(self, string_of(part.thoughtSignature)), string_of(part.text)
   if type(part.functionCall) == "table" then
     call(self, part.functionCall, signed)
   elseif text and part.thought then
@@ -217,12 +221,13 @@ end
 -- ---- an answer ----
 
 -- A prompt that was refused has no candidates: an empty answer that a filter ended. "OTHER" would be an accident of
--- a candidate's; here it is told among the details only.
+-- a candidate's; here it is told among the details only. Nothing was used, unless the event says so.
 local function block(sink, feedback, wire)
   local name = words.block_name(feedback.blockReason, wire)
   if feedback.blockReasonMessage then sink:refusal(0, json.encode(feedback.blockReasonMessage)) end
   sink:finish(0, "content_filter", name ~= "OTHER" and name or nil,
     line(json.encode { promptFeedback = feedback }))
+  sink:usage '{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}'
 end
 
 -- A number is a place in the answer, or says nothing.

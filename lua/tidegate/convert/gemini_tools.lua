@@ -11,7 +11,7 @@ local words  = require "tidegate.convert.gemini_words"
 local tools = {}
 
 --- Chat's members that to_gemini() takes care of.
-tools.CARRIED = { "tools", "tool_choice", "tool_config" }
+tools.CARRIED = { "tools", "tool_choice", "tool_config", "web_search_options" }
 
 -- ---- to Google ----
 
@@ -35,6 +35,7 @@ local function list_of(body, text, lost)
       lost["tools." .. tostring(tool.type)] = true
     end
   end
+  if body.web_search_options then out[#out + 1] = json.raw '{"googleSearch":{}}' end
   if functions[1] then out[#out + 1] = { functionDeclarations = functions } end
   return out[1] and out or nil
 end

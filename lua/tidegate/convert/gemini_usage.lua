@@ -31,12 +31,21 @@ local function media_of(...)
   return out
 end
 
--- Most answers know nothing but TEXT, and their lists are not looked at.
+local function has(raw, word) return raw:find(word, 1, true) end
+
+-- Most answers know nothing but TEXT, and their lists are not looked at. Numbers instead of names are.
+local function is_text_only(raw)
+  if not has(raw, "modality") then return true end
+  return has(raw, '"TEXT"') and not (has(raw, '"IMAGE"') or has(raw, '"AUDIO"') or has(raw, '"VIDEO"'))
+end
+
 local function medias(raw)
-  if not raw:find '"modality":%s*"?[IAV2-4]' then return "", "" end
-  local of_prompt, of_tools, of_candidates =
-    json.pick(raw, "promptTokensDetails", "toolUsePromptTokensDetails", "candidatesTokensDetails")
-  return media_of(of_prompt, of_tools), media_of(of_candidates)
+  if is_text_only(raw) then return "", "" end
+  local of_prompt, of_tools, of_cache, of_candidates = json.pick(raw, "promptTokensDetails",
+    "toolUsePromptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails")
+  local cached = media_of(of_cache)
+  if cached ~= "" then cached = ',"cached_tokens_details":{' .. cached:sub(2) .. "}" end
+  return media_of(of_prompt, of_tools) .. cached, media_of(of_candidates)
 end
 
 --- @tparam string raw  JSON text of a usageMetadata
@@ -79,18 +88,21 @@ local function by_modality(all, parts)
 end
 
 local ORDER = { "promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
-  "totalTokenCount", "promptTokensDetails", "candidatesTokensDetails", "trafficType", "cost", "cost_details" }
+  "totalTokenCount", "promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "trafficType", "cost",
+  "cost_details" }
 
 --- @tparam table told  a decoded usage object of the contract
 -- @treturn string  JSON text of a usageMetadata, with what the answer cost
 function usage.to_gemini(told)
   local u = buckets(told)
   local said = math.max(u.output - u.reasoning, 0)
+  local details = type(told.prompt_tokens_details) == "table" and told.prompt_tokens_details or {}
   return json.encode(json.ordered({
     promptTokenCount = u.prompt, cachedContentTokenCount = u.cache_read > 0 and u.cache_read or nil,
     candidatesTokenCount = said, thoughtsTokenCount = u.reasoning > 0 and u.reasoning or nil,
     totalTokenCount = u.prompt + u.output,
-    promptTokensDetails = by_modality(u.prompt, told.prompt_tokens_details),
+    promptTokensDetails = by_modality(u.prompt, details),
+    cacheTokensDetails = by_modality(u.cache_read, details.cached_tokens_details),
     candidatesTokensDetails = by_modality(said, told.completion_tokens_details),
     trafficType = told.traffic_type, cost = u.cost, cost_details = u.cost_details,
   }, ORDER))

@@ -28,7 +28,10 @@ local function adapter_of(about)
 end
 
 -- The converter that makes, or reads, what goes over this wire. An adapter is both.
-local function writer_for(about) return about.source and adapter_of(about) or from_chat(about.converts) end
+local function writer_for(about)
+  if about.source then return adapter_of(about) end
+  return from_chat(about.converts ~= "" and about.converts or "openai_chat")
+end
 
 local function reader_for(about)
   if not about.source then return to_chat(about.converts) end
@@ -61,10 +64,22 @@ end
 
 -- ---- requests ----
 
+-- What is lost, as elements of a JSON array.
+local function elements(lost)
+  local names = {}
+  for i, name in ipairs(lost or {}) do names[i] = json.encode(name) end
+  return table.concat(names, ",")
+end
+
 --- A client's request as a chat request.
 -- @tparam table about  { api, model (of the path, or ""), stream }
+-- @treturn ?string  the chat
+-- @treturn string  the names of what has no place in it, as elements of a JSON array; or the sentence
+-- @treturn string  empty: a chat has no header lines
 function convert.read_request(text, about)
-  return to_chat(CLIENTS[about.api]).request(text, about)
+  local body, lost = to_chat(CLIENTS[about.api]).request(text, about)
+  if not body then return nil, lost end
+  return body, elements(lost), ""
 end
 
 local JOBS = { embeddings = "embeddings", rerank = "rerank", count = "count" }
@@ -78,9 +93,7 @@ function convert.write_request(text, about)
   if not write then return nil, ("%s has no converter for this request"):format(about.wire) end
   local body, lost, fields = write(text, about)
   if not body then return nil, lost end
-  local names = {}
-  for i, name in ipairs(lost or {}) do names[i] = json.encode(name) end
-  return body, table.concat(names, ","), lines_of(with_betas(fields, about.betas or ""))
+  return body, elements(lost), lines_of(with_betas(fields, about.betas or ""))
 end
 
 -- ---- whole answers ----

@@ -28,7 +28,7 @@ local OUTCOMES = {
   "connect", "tls", "connect_timeout", "first_byte_timeout", "first_token_timeout", "idle_timeout", "total_timeout",
   "reset", "truncated", "malformed", "empty", "too_big", "rate_limited", "overloaded", "server_error",
   "request_timeout", "key_refused", "no_credit", "not_found", "redirect", "conflict", "context_length",
-  "content_policy", "too_large", "bad_request", "internal",
+  "content_policy", "too_large", "bad_request", "unsuitable", "internal",
 }
 
 schema.hooks = { "filter", "score", "order", "on_error", "on_response" }

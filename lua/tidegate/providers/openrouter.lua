@@ -2,6 +2,7 @@ return {
   slug = "openrouter",
   name = "OpenRouter",
   wire = "openai-chat",
+  extensions = true,
   base_url = "https://openrouter.ai/api/v1",
   env = "OPENROUTER_API_KEY",
   -- It keeps nothing itself by default; what the provider behind it does depends

@@ -20,7 +20,8 @@ end
 
 local function of_anthropic(provider)
   local model = place(provider) .. "anthropic/models/{model}"
-  return { whole = model .. ":rawPredict", stream = model .. ":streamRawPredict" }
+  return { whole = model .. ":rawPredict", stream = model .. ":streamRawPredict",
+           count = place(provider) .. "anthropic/models/count-tokens:rawPredict" }
 end
 
 return {
@@ -33,7 +34,8 @@ return {
   -- Models whose upstream name begins so are spoken to another way.
   others   = {
     { models = "claude", name = "vertex-anthropic", targets = of_anthropic, converts = "anthropic_messages",
-      native = "messages", adds = '"anthropic_version":"vertex-2023-10-16"', omits_model = true,
+      native = "messages", carries = anthropic.carries,
+      adds = '"anthropic_version":"vertex-2023-10-16"', omits_model = true,
       betas = anthropic.betas },
   },
 }

@@ -54,7 +54,7 @@ local function one(name, wire, provider)
     name = wire.name or name, models = wire.models, converts = wire.converts, source = wire.source,
     targets = targets_of(wire, provider), framing = wire.framing or "sse", native = wire.native or "",
     carries = wire.carries, adds = wire.adds, omits_model = wire.omits_model,
-    answers_are_chat = wire.answers_are_chat,
+    answers_are_chat = wire.answers_are_chat, takes_extensions = provider.extensions == true,
     betas = wire.betas and " " .. table.concat(wire.betas, " ") .. " " or nil,
   }
 end

@@ -402,6 +402,22 @@ TEST("every kind with a price is charged at it, once")
     CHECK_INT(c.total, c.upstream_prompt + c.upstream_completion);
 }
 
+TEST("audio and images that were read from the cache are no new audio and no new images")
+{
+    struct tg_price_set p = price_at("{'prompt':'0.000001','audio':'0.00005','image_token':'0.00002',"
+                                     "'input_cache_read':'0.0000001'}", 0, 0);
+    struct tg_usage u = used(1000, 0);
+    u.prompt_audio = 400, u.prompt_image = 200;
+    u.cached = 500, u.cached_audio = 300, u.cached_image = 150;
+    int64_t fresh = 350 * 1000 + 100 * 50000 + 50 * 20000;
+    CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 500 * 100 + fresh);
+    p = price_at("{'prompt':'0.000001','audio':'0.00005','image_token':'0.00002',"
+                 "'input_cache_read':'0.0000001','input_audio_cache':'0.000007'}", 0, 0);
+    CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 200 * 100 + 300 * 7000 + fresh);
+    u.cached_audio = 5000;                         /* no more than was cached at all */
+    CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 500 * 7000 + 300 * 1000 + 200 * 20000);
+}
+
 TEST("parts that are larger than their whole are cut down to it")
 {
     struct tg_price_set p = price_at(SONNET, 0, 0);
@@ -410,6 +426,7 @@ TEST("parts that are larger than their whole are cut down to it")
     CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 100 * 300 + 10 * 15000);
     u = used(100, 10);
     u.cached = INT64_MIN, u.cache_write = INT64_MIN, u.cache_write_1h = INT64_MIN;
+    u.prompt_audio = INT64_MIN, u.cached_audio = INT64_MIN, u.cached_image = INT64_MIN;
     CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 100 * 3000 + 10 * 15000);
 }
 
@@ -451,6 +468,16 @@ TEST("a charge that the provider reports is taken within 0 and the ceiling")
         CHECK_INT(c.upstream_prompt, 30000);
         CHECK_INT(c.upstream_completion, 150000);
     }
+}
+
+TEST("searches nobody foresaw raise the ceiling of what a provider may report")
+{
+    struct tg_price_set p = price_at("{'prompt':'0.000001','web_search':'0.01'}", 0, 0);
+    struct tg_usage u = used(10, 0);
+    u.web_searches = 2, u.cost_nano = 20000700;
+    CHECK_INT(tg_price_cost(&p, &u, 0, 700).total, 20000700);
+    CHECK_INT(tg_price_cost(&p, &u, 0, 699).total, 20010000);
+    CHECK_INT(tg_price_cost(&p, &u, 0, INT64_MAX).total, 20000700);
 }
 
 /* ---- against arithmetic of another kind: limbs of 32 bits, long division ---- */
@@ -566,6 +593,8 @@ TEST("no way to spend the tokens costs more than the ceiling")
         u.cached = tg_rand_below(&rand, 100000);
         u.cache_write = tg_rand_below(&rand, 100000);
         u.cache_write_1h = tg_rand_below(&rand, 100000);
+        u.cached_audio = tg_rand_below(&rand, 100000);
+        u.cached_image = tg_rand_below(&rand, 100000);
         u.prompt_audio = tg_rand_below(&rand, 100000);
         u.prompt_image = tg_rand_below(&rand, 100000);
         u.reasoning = tg_rand_below(&rand, 100000);

@@ -56,6 +56,8 @@ TEST("counts are read whatever words the provider has for them")
           "{'input_tokens':110,'input_tokens_details':{'cached_tokens':100},"
           "'output_tokens':5,'output_tokens_details':{'reasoning_tokens':3}}",
           110, 5, 115, 100, 3 },
+        { "Anthropic's thinking", "{'input_tokens':10,'output_tokens':5,"
+          "'output_tokens_details':{'thinking_tokens':4}}", 10, 5, 15, -1, 4 },
         { "written otherwise", "{'prompt_tokens':1e1,'completion_tokens':5.0}",
           10, 5, 15, -1, -1 },
         { "nulls", "{'prompt_tokens':10,'completion_tokens':5,'total_tokens':null,"
@@ -91,6 +93,26 @@ TEST("cache writes are told apart by how long they are kept")
     CHECK_INT(u.cache_write, 30);
     CHECK_INT(u.cache_write_1h, 20);
     CHECK(!u.doubtful);
+}
+
+TEST("Responses tells what it wrote to the cache beside what it read from it")
+{
+    struct tg_usage u = settled("{'input_tokens':4100,'input_tokens_details':{'cached_tokens':0,"
+                                "'cache_write_tokens':4000},'output_tokens':5}");
+    CHECK_INT(u.prompt, 4100);
+    CHECK_INT(u.cached, 0);
+    CHECK_INT(u.cache_write, 4000);
+}
+
+TEST("what was read from the cache may be told by kind")
+{
+    struct tg_usage u = settled("{'prompt_tokens':100,'completion_tokens':1,"
+                                "'prompt_tokens_details':{'cached_tokens':60,'audio_tokens':50,"
+                                "'cached_tokens_details':{'audio_tokens':40,'image_tokens':5}}}");
+    CHECK_INT(u.cached, 60);
+    CHECK_INT(u.prompt_audio, 50);
+    CHECK_INT(u.cached_audio, 40);
+    CHECK_INT(u.cached_image, 5);
 }
 
 TEST("the last value of each count wins, and null takes nothing back")
@@ -220,6 +242,25 @@ TEST("Gemini tells sounds, pictures and films apart in lists")
     CHECK_INT(u.completion_image, 6);
     CHECK_INT(u.completion_audio, 8);
     CHECK(!u.doubtful && !u.seen);
+}
+
+TEST("Gemini tells its tools' prompts and its cache by kind too")
+{
+    struct tg_usage u;
+
+    tg_usage_init(&u);
+    tg_usage_read_gemini(&u, json(
+        "{'promptTokenCount':90,'promptTokensDetails':[{'modality':'AUDIO','tokenCount':20}],"
+        "'toolUsePromptTokenCount':10,'toolUsePromptTokensDetails':[{'modality':'AUDIO',"
+        "'tokenCount':4},{'modality':'IMAGE','tokenCount':6}],'cachedContentTokenCount':30,"
+        "'cacheTokensDetails':[{'modality':'TEXT','tokenCount':7},{'modality':'AUDIO',"
+        "'tokenCount':18},{'modality':'IMAGE','tokenCount':5}]}"));
+    CHECK_INT(u.prompt, 100);
+    CHECK_INT(u.prompt_audio, 24);
+    CHECK_INT(u.prompt_image, 6);
+    CHECK_INT(u.cached, 30);
+    CHECK_INT(u.cached_audio, 18);
+    CHECK_INT(u.cached_image, 5);
 }
 
 /* ---- settle ---- */

@@ -68,7 +68,10 @@ local function read_answer(r, answer)
     end
   end
   local block = obj(answer.promptFeedback).blockReason
-  if block and not answer.candidates then r.finish, r.complete = block, true end
+  if block and not answer.candidates then
+    -- Nothing was used, unless it is said.
+    r.finish, r.complete, r.usage = block, true, { prompt = 0, completion = 0, cached = 0, reasoning = 0 }
+  end
   read_usage(r, obj(answer.usageMetadata))
 end
 
@@ -158,7 +161,7 @@ local function read_chat(r, o)
     local before = r.usage or { prompt = 0, cached = 0 }
     r.usage = { prompt = u.prompt_tokens or before.prompt, completion = u.completion_tokens,
                 cached = obj(u.prompt_tokens_details).cached_tokens or before.cached,
-                reasoning = u.completion_tokens_details.reasoning_tokens }
+                reasoning = obj(u.completion_tokens_details).reasoning_tokens or 0 }
   end
 end
 

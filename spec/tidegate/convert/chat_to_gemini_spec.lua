@@ -198,6 +198,7 @@ describe("chat_to_gemini.request", function()
         '[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"type":"object","z":1.0,"a":[]}},{"name":"g"}]}]' },
       { "Google's own tools, as they are", ',"tools":[{"googleSearch":{"z":1.0,"a":{}}},{"type":"function","function":{"name":"g"}}]', "tools",
         '[{"googleSearch":{"z":1.0,"a":{}}},{"functionDeclarations":[{"name":"g"}]}]' },
+      { "a search", ',"web_search_options":{}', "tools", '[{"googleSearch":{}}]' },
       { "calling as the model likes", ',"tool_choice":"auto"', "toolConfig", '{"functionCallingConfig":{"mode":"AUTO"}}' },
       { "no calling", ',"tool_choice":"none"', "toolConfig", '{"functionCallingConfig":{"mode":"NONE"}}' },
       { "calling at any rate", ',"tool_choice":"required"', "toolConfig", '{"functionCallingConfig":{"mode":"ANY"}}' },

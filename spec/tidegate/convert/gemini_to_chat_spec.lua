@@ -226,6 +226,13 @@ describe("gemini_to_chat.stream", function()
       assert.same({ reasoning_tokens = 0, image_tokens = 1290 }, u.usage.completion_tokens_details)
     end)
 
+    it("what was read from the cache by its kinds", function()
+      local u = usage('{"promptTokenCount":300,"cachedContentTokenCount":90,"promptTokensDetails":[{"modality":"AUDIO",'
+        .. '"tokenCount":100}],"cacheTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"AUDIO","tokenCount":80}]}')
+      assert.same({ cached_tokens = 90, audio_tokens = 100, cached_tokens_details = { audio_tokens = 80 } },
+        u.usage.prompt_tokens_details)
+    end)
+
     it("nothing where nothing is told, and tells the tier in the contract's word", function()
       assert.is_nil(usage '{"trafficType":"ON_DEMAND"}')
       local u = usage '{"promptTokenCount":1,"totalTokenCount":1,"trafficType":"ON_DEMAND","serviceTier":"standard"}'
@@ -402,6 +409,13 @@ describe("gemini_to_chat.request", function()
     { "thoughts and signatures", '{"role":"model","parts":[{"text":"hm","thought":true},{"text":"a","thought_signature":"S"}]}',
       '[{"role":"assistant","content":"a","reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm","format":"google-gemini-v1","index":0},'
         .. '{"type":"reasoning.encrypted","data":"S","format":"google-gemini-v1","index":1,"part":{"text":[0,1]}}]}]' },
+    { "calls without ids that a client signed with words, each with an id of its own",
+      '{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"}]},'
+      .. '{"parts":[{"functionResponse":{"name":"f","response":{"result":"1"}}}]},'
+      .. '{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"}]}',
+      '[{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_0_0","type":"function","function":{"name":"f","arguments":"{}"}}]},'
+        .. '{"role":"tool","tool_call_id":"call_0_0","content":"1"},'
+        .. '{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_2_1","type":"function","function":{"name":"f","arguments":"{}"}}]}]' },
     { "no signature where a client had none", '{"role":"model","parts":[{"functionCall":{"name":"f","id":"x"},'
       .. '"thoughtSignature":"skip_thought_signature_validator"},'
       .. '{"functionCall":{"name":"f","id":"y"},"thoughtSignature":"c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="}]}',

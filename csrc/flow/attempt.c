@@ -35,7 +35,8 @@ bool tg_attempt_prepare(struct tg_exchange *x)
     }
     tg_answer_free(x->answer);
     x->answer_api = api;
-    x->answer = tg_answer_new(api, &names, x->desk->needs.tools);
+    x->answer = tg_answer_new(api, &names, api == TG_API_RERANK ? x->desk->needs.documents
+                                                                : x->desk->needs.tools);
     return x->answer != NULL;
 }
 

@@ -108,6 +108,9 @@ struct tg_route tg_route_of(const struct tg_http1_head *head)
     if (r.known) {
         find_named(&r);
         find_google(&r);
+    } else if (tg_str_is(r.path, "/v2/rerank") || tg_str_is(r.path, "/api/v2/rerank")) {
+        r.known = r.relays = true;             /* where Cohere's clients have it */
+        r.api = TG_API_RERANK;
     }
     return r;
 }

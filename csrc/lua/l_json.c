@@ -8,6 +8,7 @@
  *     json.encode(value)    --> text                   raises on what is no JSON
  *     json.split(object)    --> { name = raw, ... } | nil, err
  *     json.elements(array)  --> { raw, ... } | nil, err
+ *     json.chars(text)      --> how many characters its bytes are, in UTF-8
  *     json.raw(text)        --> a value that is written as it is
  *     json.array(t), json.ordered(t, names), json.null
  *
@@ -26,7 +27,49 @@
 #define RAW     "tidegate.core.json.raw"
 #define ORDERED "tidegate.core.json.ordered"
 
-enum { DEPTH_MAX = 128 };                  /* arrays and objects inside one another, in Lua */
+enum {
+    DEPTH_MAX  = 128,                      /* arrays and objects inside one another, in Lua */
+    FEW        = 16,                       /* members of an object that are sorted on the stack */
+    KEPT_BYTES = 64 * 1024                 /* of a buffer, between two calls */
+};
+
+/* What the functions of one Lua state share, so that a call makes nothing that the
+ * collector must free. Marks are compared by address: tables do not move. */
+struct shared {
+    const void *array, *raw;               /* metatables */
+    struct tg_buf out, scratch;
+    bool is_out_taken, is_scratch_taken;
+    struct tg_json picked;                 /* root of the text that pick() read last */
+};
+
+/* Upvalues of every function. */
+enum { SHARED = 1, ARRAY_AT, RAW_AT, ORDERED_AT, TEXT_AT /* of pick() alone: that text */ };
+
+static struct shared *shared_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(SHARED));
+}
+
+/* Borrow a buffer; where somebody has it, or an error let him never give it back,
+ * one that the collector frees. A finalizer in Lua may call us in the middle of
+ * a call of ours. */
+static struct tg_buf *borrow(lua_State *L, struct tg_buf *kept, bool *is_taken)
+{
+    if (*is_taken)
+        return tgl_buf(L);
+    *is_taken = true;
+    tg_buf_reset(kept);
+    return kept;
+}
+
+static void give_back(struct tg_buf *b, struct tg_buf *kept, bool *is_taken)
+{
+    if (b != kept)
+        return;
+    if (b->cap > KEPT_BYTES)
+        tg_buf_done(b);
+    *is_taken = false;
+}
 
 /* ---- decode ---- */
 
@@ -105,7 +148,7 @@ static void push_raw(lua_State *L, struct tg_str text)
     lua_createtable(L, 1, 0);
     tgl_push_str(L, text);
     lua_rawseti(L, -2, 1);
-    luaL_getmetatable(L, RAW);
+    lua_pushvalue(L, lua_upvalueindex(RAW_AT));
     lua_setmetatable(L, -2);
 }
 
@@ -163,7 +206,7 @@ static void push_object(lua_State *L, struct tg_json object, const struct readin
     struct tg_str key;
     struct tg_json member;
 
-    lua_newtable(L);
+    lua_createtable(L, 0, 4);              /* most have no more: no growing by ones and twos */
     tg_json_iter_init(&it, object);
     while (tg_json_next(&it, &key, &member)) {
         if (how->drops_nulls && member.kind == TG_JSON_NULL)
@@ -193,7 +236,7 @@ static void push_value(lua_State *L, struct tg_json value, const struct reading 
     case TG_JSON_STRING: push_text(L, value, how->scratch); return;
     case TG_JSON_ARRAY:
         lua_newtable(L);
-        luaL_getmetatable(L, ARRAY);
+        lua_pushvalue(L, lua_upvalueindex(ARRAY_AT));
         lua_setmetatable(L, -2);
         tg_json_iter_init(&it, value);
         for (int i = 1; tg_json_next(&it, &key, &member); i++) {
@@ -233,8 +276,10 @@ static int decode(lua_State *L, struct reading *how)
     tg_err err = tg_json_check(text, DEPTH_MAX, &root, &where);
     if (err)
         return fail_at(L, err, text, where);
-    how->scratch = tgl_buf(L);
+    struct shared *all = shared_of(L);
+    how->scratch = borrow(L, &all->scratch, &all->is_scratch_taken);
     push_value(L, root, how);
+    give_back(how->scratch, &all->scratch, &all->is_scratch_taken);
     return 1;
 }
 
@@ -285,13 +330,32 @@ static struct tg_json member_at(struct tg_json object, struct tg_str name)
     return found;
 }
 
+/* The root of a text. Who picks from a text often does so again: the last one is known. */
+static bool root_of(lua_State *L, struct tg_str text, struct tg_json *root)
+{
+    struct shared *all = shared_of(L);
+
+    if (lua_rawequal(L, 1, lua_upvalueindex(TEXT_AT))) {
+        *root = all->picked;
+        return true;
+    }
+    if (tg_json_check(text, DEPTH_MAX, root, NULL))
+        return false;
+    if (text.len <= KEPT_BYTES) {
+        lua_pushvalue(L, 1);
+        lua_replace(L, lua_upvalueindex(TEXT_AT));
+        all->picked = *root;
+    }
+    return true;
+}
+
 static int l_pick(lua_State *L)
 {
     struct tg_str text = tgl_check_str(L, 1);
     int n = lua_gettop(L);
     struct tg_json root;
 
-    if (tg_json_check(text, DEPTH_MAX, &root, NULL))
+    if (!root_of(L, text, &root))
         return 0;
     luaL_checkstack(L, n, "too many paths");
     for (int i = 2; i <= n; i++) {
@@ -322,6 +386,18 @@ static int l_check(lua_State *L)
     return 1;
 }
 
+/* chars(text): bytes that continue no other. */
+static int l_chars(lua_State *L)
+{
+    struct tg_str text = tgl_check_str(L, 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        n += (text.at[i] & 0xC0) != 0x80;
+    lua_pushinteger(L, (lua_Integer)n);
+    return 1;
+}
+
 /* split(object text) -> { name = json.raw }, { names in order } */
 static int l_split(lua_State *L)
 {
@@ -334,7 +410,8 @@ static int l_split(lua_State *L)
     if (err)
         return fail_at(L, err, text, where);
 
-    struct tg_buf *scratch = tgl_buf(L);
+    struct shared *all = shared_of(L);
+    struct tg_buf *scratch = borrow(L, &all->scratch, &all->is_scratch_taken);
     struct tg_json_iter it;
     struct tg_str key;
     struct tg_json value;
@@ -348,6 +425,7 @@ static int l_split(lua_State *L)
         push_raw(L, value.raw);                          /* Stack: members names key raw */
         lua_rawset(L, -4);
     }
+    give_back(scratch, &all->scratch, &all->is_scratch_taken);
     return 2;
 }
 
@@ -377,51 +455,48 @@ static int l_elements(lua_State *L)
 
 /* ---- encode ---- */
 
-static bool has_metatable(lua_State *L, int at, const char *type)
+enum mark { IS_PLAIN, IS_ARRAY, IS_RAW, IS_OTHER };
+
+static enum mark mark_of(lua_State *L, int at, const struct shared *all)
 {
     if (!lua_getmetatable(L, at))
-        return false;
-    luaL_getmetatable(L, type);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
+        return IS_PLAIN;
+    const void *type = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return type == all->raw ? IS_RAW : type == all->array ? IS_ARRAY : IS_OTHER;
 }
 
-static void put_value(lua_State *L, int at, struct tg_buf *out, int depth);
+/* What is written, and where. */
+struct writing {
+    struct tg_buf *out;
+    const struct shared *all;
+};
 
-static void put_array(lua_State *L, int at, struct tg_buf *out, int depth)
+static void put_value(lua_State *L, int at, const struct writing *w, int depth);
+
+static void put_array(lua_State *L, int at, const struct writing *w, int depth)
 {
     size_t n = lua_rawlen(L, at);
-    tg_buf_char(out, '[');
+    tg_buf_char(w->out, '[');
     for (size_t i = 1; i <= n; i++) {
         if (i > 1)
-            tg_buf_char(out, ',');
+            tg_buf_char(w->out, ',');
         lua_rawgeti(L, at, (int)i);
-        put_value(L, lua_gettop(L), out, depth);
+        put_value(L, lua_gettop(L), w, depth);
         lua_pop(L, 1);
     }
-    tg_buf_char(out, ']');
+    tg_buf_char(w->out, ']');
 }
 
-static int by_name(const void *a, const void *b)
+/* The value is at `at`. */
+static void put_member(lua_State *L, struct tg_str name, int at, const struct writing *w, int depth,
+                       bool first)
 {
-    return tg_str_cmp(*(const struct tg_str *)a, *(const struct tg_str *)b);
-}
-
-static void put_member(lua_State *L, int at, struct tg_str name, struct tg_buf *out, int depth,
-                       bool *first)
-{
-    tgl_push_str(L, name);
-    lua_rawget(L, at);
-    if (!lua_isnil(L, -1)) {
-        if (!*first)
-            tg_buf_char(out, ',');
-        *first = false;
-        tg_json_put_text(out, name);
-        tg_buf_char(out, ':');
-        put_value(L, lua_gettop(L), out, depth);
-    }
-    lua_pop(L, 1);
+    if (!first)
+        tg_buf_char(w->out, ',');
+    tg_json_put_text(w->out, name);
+    tg_buf_char(w->out, ':');
+    put_value(L, at, w, depth);
 }
 
 /* The names of json.ordered(): a list under index 1 of its metatable. Pushes
@@ -430,7 +505,7 @@ static bool push_order(lua_State *L, int at)
 {
     if (!lua_getmetatable(L, at))
         return false;
-    lua_pushliteral(L, ORDERED);
+    lua_pushvalue(L, lua_upvalueindex(ORDERED_AT));
     lua_rawget(L, -2);
     lua_remove(L, -2);
     if (lua_istable(L, -1))
@@ -439,51 +514,114 @@ static bool push_order(lua_State *L, int at)
     return false;
 }
 
-static void put_object(lua_State *L, int at, struct tg_buf *out, int depth)
+static void check_key(lua_State *L, int at)
 {
-    size_t n = 0;
-    for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), n++)
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "cannot write a table with keys of type %s as JSON", luaL_typename(L, -2));
-
-    tg_buf_char(out, '{');
-    bool first = true;
-    if (push_order(L, at)) {
-        int order = lua_gettop(L);
-        for (int i = 1; i <= (int)lua_rawlen(L, order); i++) {
-            lua_rawgeti(L, order, i);
-            put_member(L, at, tgl_check_str(L, -1), out, depth, &first);
-            lua_pop(L, 1);
-        }
-        lua_pop(L, 1);
-    } else {
-        /* Names in a userdata: the collector frees it, whatever raises. The
-         * table holds the strings. */
-        struct tg_str *names = lua_newuserdata(L, (n + 1) * sizeof *names);
-        size_t i = 0;
-        for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), i++)
-            names[i].at = lua_tolstring(L, -2, &names[i].len);
-        qsort(names, n, sizeof *names, by_name);
-        for (i = 0; i < n; i++)
-            put_member(L, at, names[i], out, depth, &first);
-        lua_pop(L, 1);
-    }
-    tg_buf_char(out, '}');
+    if (lua_type(L, at) != LUA_TSTRING)
+        luaL_error(L, "cannot write a table with keys of type %s as JSON", luaL_typename(L, at));
 }
 
-static void put_table(lua_State *L, int at, struct tg_buf *out, int depth)
+/* The members that the list on top names. */
+static void put_ordered(lua_State *L, int at, const struct writing *w, int depth)
+{
+    int order = lua_gettop(L), n = (int)lua_rawlen(L, order);
+    bool first = true;
+
+    for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, order, i);
+        struct tg_str name = tgl_check_str(L, -1);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, at);                               /* Stack: ... order name value */
+        if (!lua_isnil(L, -1)) {
+            put_member(L, name, order + 2, w, depth, first);
+            first = false;
+        }
+        lua_pop(L, 2);
+    }
+}
+
+/* Keys and values go onto the stack, one behind the other, and are written in the
+ * order of the names. False, with nothing written, when there are many. */
+static bool put_few(lua_State *L, int at, const struct writing *w, int depth)
+{
+    struct tg_str names[FEW];
+    int values[FEW], n = 0, base = lua_gettop(L);
+
+    luaL_checkstack(L, 2 * FEW + 8, "JSON too deep");
+    for (lua_pushnil(L); lua_next(L, at); n++) {         /* Stack: ... key value */
+        check_key(L, -2);
+        if (n == FEW) {
+            lua_settop(L, base);
+            return false;
+        }
+        struct tg_str name;
+        name.at = lua_tolstring(L, -2, &name.len);
+        int i = n;
+        for (; i && tg_str_cmp(names[i - 1], name) > 0; i--) {
+            names[i] = names[i - 1];
+            values[i] = values[i - 1];
+        }
+        names[i] = name;
+        values[i] = lua_gettop(L);
+        lua_pushvalue(L, -2);
+    }
+    for (int i = 0; i < n; i++)
+        put_member(L, names[i], values[i], w, depth, i == 0);
+    lua_settop(L, base);
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return tg_str_cmp(*(const struct tg_str *)a, *(const struct tg_str *)b);
+}
+
+/* Names in a userdata: the collector frees it, whatever raises. The table holds
+ * the strings. */
+static void put_many(lua_State *L, int at, const struct writing *w, int depth)
+{
+    size_t n = 0, i = 0;
+
+    for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), n++)
+        check_key(L, -2);
+    struct tg_str *names = lua_newuserdata(L, (n + 1) * sizeof *names);
+    for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), i++)
+        names[i].at = lua_tolstring(L, -2, &names[i].len);
+    qsort(names, n, sizeof *names, by_name);
+    for (i = 0; i < n; i++) {
+        tgl_push_str(L, names[i]);
+        lua_rawget(L, at);
+        put_member(L, names[i], lua_gettop(L), w, depth, i == 0);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void put_object(lua_State *L, int at, enum mark mark, const struct writing *w, int depth)
+{
+    tg_buf_char(w->out, '{');
+    if (mark == IS_OTHER && push_order(L, at)) {
+        put_ordered(L, at, w, depth);
+        lua_pop(L, 1);
+    } else if (!put_few(L, at, w, depth)) {
+        put_many(L, at, w, depth);
+    }
+    tg_buf_char(w->out, '}');
+}
+
+static void put_table(lua_State *L, int at, const struct writing *w, int depth)
 {
     if (depth >= DEPTH_MAX)
         luaL_error(L, "cannot write tables nested deeper than %d as JSON", DEPTH_MAX);
     luaL_checkstack(L, 8, "JSON too deep");
-    if (has_metatable(L, at, RAW)) {
+    enum mark mark = mark_of(L, at, w->all);
+    if (mark == IS_RAW) {
         lua_rawgeti(L, at, 1);
-        tg_buf_str(out, tgl_check_str(L, -1));
+        tg_buf_str(w->out, tgl_check_str(L, -1));
         lua_pop(L, 1);
-    } else if (has_metatable(L, at, ARRAY) || lua_rawlen(L, at) > 0) {
-        put_array(L, at, out, depth + 1);
+    } else if (mark == IS_ARRAY || lua_rawlen(L, at) > 0) {
+        put_array(L, at, w, depth + 1);
     } else {
-        put_object(L, at, out, depth + 1);
+        put_object(L, at, mark, w, depth + 1);
     }
 }
 
@@ -504,16 +642,16 @@ static void put_number(lua_State *L, int at, struct tg_buf *out)
         tg_json_put_double(out, n);
 }
 
-static void put_value(lua_State *L, int at, struct tg_buf *out, int depth)
+static void put_value(lua_State *L, int at, const struct writing *w, int depth)
 {
     switch (lua_type(L, at)) {
-    case LUA_TSTRING:  tg_json_put_text(out, tgl_check_str(L, at)); return;
-    case LUA_TNUMBER:  put_number(L, at, out); return;
-    case LUA_TBOOLEAN: tg_buf_z(out, lua_toboolean(L, at) ? "true" : "false"); return;
-    case LUA_TTABLE:   put_table(L, at, out, depth); return;
+    case LUA_TSTRING:  tg_json_put_text(w->out, tgl_check_str(L, at)); return;
+    case LUA_TNUMBER:  put_number(L, at, w->out); return;
+    case LUA_TBOOLEAN: tg_buf_z(w->out, lua_toboolean(L, at) ? "true" : "false"); return;
+    case LUA_TTABLE:   put_table(L, at, w, depth); return;
     case LUA_TLIGHTUSERDATA:
         if (!lua_touserdata(L, at)) {
-            tg_buf_z(out, "null");
+            tg_buf_z(w->out, "null");
             return;
         }
         /* fall through */
@@ -526,9 +664,11 @@ static int l_encode(lua_State *L)
 {
     luaL_checkany(L, 1);
     lua_settop(L, 1);
-    struct tg_buf *out = tgl_buf(L);
-    put_value(L, 1, out, 0);
-    tgl_push_buf(L, out);
+    struct shared *all = shared_of(L);
+    struct writing w = { borrow(L, &all->out, &all->is_out_taken), all };
+    put_value(L, 1, &w, 0);
+    tgl_push_buf(L, w.out);
+    give_back(w.out, &all->out, &all->is_out_taken);
     return 1;
 }
 
@@ -554,7 +694,7 @@ static int l_array(lua_State *L)
         lua_newtable(L);
     else
         luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_getmetatable(L, ARRAY);
+    lua_pushvalue(L, lua_upvalueindex(ARRAY_AT));
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -566,8 +706,9 @@ static int l_ordered(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     lua_createtable(L, 0, 1);
+    lua_pushvalue(L, lua_upvalueindex(ORDERED_AT));
     lua_pushvalue(L, 2);
-    lua_setfield(L, -2, ORDERED);
+    lua_rawset(L, -3);
     lua_setmetatable(L, 1);
     lua_settop(L, 1);
     return 1;
@@ -575,32 +716,65 @@ static int l_ordered(lua_State *L)
 
 static int l_is_raw(lua_State *L)
 {
-    lua_pushboolean(L, lua_istable(L, 1) && has_metatable(L, 1, RAW));
+    lua_pushboolean(L, lua_istable(L, 1) && mark_of(L, 1, shared_of(L)) == IS_RAW);
     return 1;
 }
 
 static int l_is_array(lua_State *L)
 {
-    lua_pushboolean(L, lua_istable(L, 1) && has_metatable(L, 1, ARRAY));
+    lua_pushboolean(L, lua_istable(L, 1) && mark_of(L, 1, shared_of(L)) == IS_ARRAY);
     return 1;
 }
 
 static const luaL_Reg JSON[] = {
-    { "decode", l_decode }, { "read", l_read }, { "pick", l_pick }, { "encode", l_encode }, { "check", l_check }, { "split", l_split },
-    { "elements", l_elements }, { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
+    { "decode", l_decode }, { "read", l_read }, { "pick", l_pick }, { "encode", l_encode },
+    { "check", l_check }, { "chars", l_chars }, { "split", l_split }, { "elements", l_elements },
+    { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
     { "ordered", l_ordered }, { NULL, NULL }
 };
 
-int tgl_open_json(lua_State *L)
+static int l_finish_shared(lua_State *L)
 {
+    struct shared *all = lua_touserdata(L, 1);
+    tg_buf_done(&all->out);
+    tg_buf_done(&all->scratch);
+    /* Whom a later finalizer calls makes buffers of his own. */
+    all->is_out_taken = all->is_scratch_taken = true;
+    return 0;
+}
+
+/* Push what the functions share: SHARED and what follows. */
+static void push_shared(lua_State *L)
+{
+    struct shared *all = lua_newuserdata(L, sizeof *all);
+    *all = (struct shared){ 0 };
+    lua_newtable(L);
+    lua_pushcfunction(L, l_finish_shared);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+
     luaL_newmetatable(L, ARRAY);
+    all->array = lua_topointer(L, -1);
     luaL_newmetatable(L, RAW);
+    all->raw = lua_topointer(L, -1);
     lua_pushcfunction(L, l_raw_text);
     lua_setfield(L, -2, "__tostring");
-    lua_pop(L, 2);
+    lua_pushliteral(L, ORDERED);
+    lua_pushnil(L);
+}
 
+int tgl_open_json(lua_State *L)
+{
     lua_newtable(L);
-    tgl_functions(L, JSON);
+    int module = lua_gettop(L);
+    push_shared(L);
+    for (const luaL_Reg *f = JSON; f->name; f++) {
+        for (int i = SHARED; i <= TEXT_AT; i++)
+            lua_pushvalue(L, module + i);
+        lua_pushcclosure(L, f->func, TEXT_AT);
+        lua_setfield(L, module, f->name);
+    }
+    lua_settop(L, module);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     return 1;

@@ -280,6 +280,7 @@ static tg_err read_rerank(struct reader *r, struct tg_prompt *p)
         return tg_refuse(&r->no, "Input required: specify 'query'");
     if (!tg_json_count(documents))
         return tg_refuse(&r->no, "Input required: specify 'documents', an array that is not empty");
+    r->n->documents = documents;
     tg_err err = tg_prompt_text(p, "documents", documents, &r->no);
     if (!err)
         tg_prompt_add(p, query);

@@ -91,6 +91,7 @@ struct tg_needs {
     int64_t       max_tokens;              /* max_completion_tokens or max_tokens; -1 absent */
     int64_t       messages_count;
     struct tg_json tools;                  /* absent kind when none */
+    struct tg_json documents;              /* to be reranked; absent kind for other requests */
     struct tg_str service_tier;            /* "", "flex", "priority", "default" ... */
     struct tg_str policy;                  /* name of a policy, may be empty */
     struct tg_str user;

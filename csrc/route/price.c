@@ -1,7 +1,8 @@
 #include "route/price.h"
 
 /* Wide enough without a check: a side of the bill is a price (< 2^63) times at
- * most 2^63 units, and there are four of them and the request. */
+ * most 2^63 units, and there are four of them and the request. What was sampled
+ * besides is counted by wire/usage alone, below 2^30. */
 typedef unsigned __int128 wide;
 
 enum { FEMTO_DIGITS = 15, MILLION = 1000 * 1000 };
@@ -470,7 +471,7 @@ static int64_t part_of(int64_t *left, int64_t said)
 
 static wide prompt_femto(const struct tg_price_set *p, const struct tg_usage *u)
 {
-    int64_t left = at_least_0(u->prompt);
+    int64_t left = at_least_0(u->billed_prompt >= 0 ? u->billed_prompt : u->prompt);
     wide plain = price(p, TG_PRICE_PROMPT);
     wide read = has(p, TG_PRICE_CACHE_READ) ? price(p, TG_PRICE_CACHE_READ) : plain;
     wide write = has(p, TG_PRICE_CACHE_WRITE) ? price(p, TG_PRICE_CACHE_WRITE) : plain;
@@ -496,7 +497,7 @@ static wide prompt_femto(const struct tg_price_set *p, const struct tg_usage *u)
 
 static wide completion_femto(const struct tg_price_set *p, const struct tg_usage *u)
 {
-    int64_t left = at_least_0(u->completion);
+    int64_t left = at_least_0(u->billed_completion >= 0 ? u->billed_completion : u->completion);
     wide sum = 0;
 
     if (is_priced(p, TG_PRICE_REASONING))
@@ -506,6 +507,16 @@ static wide completion_femto(const struct tg_price_set *p, const struct tg_usage
     if (is_priced(p, TG_PRICE_IMAGE_OUTPUT))
         sum += (wide)part_of(&left, u->completion_image) * price(p, TG_PRICE_IMAGE_OUTPUT);
     return sum + (wide)left * price(p, TG_PRICE_COMPLETION);
+}
+
+static struct tg_usage beside_of(const struct tg_usage *u)
+{
+    return (struct tg_usage){
+        .prompt = u->beside.prompt, .completion = u->beside.completion,
+        .cached = u->beside.cached, .cache_write = u->beside.cache_write,
+        .cache_write_1h = u->beside.cache_write_1h,
+        .billed_prompt = -1, .billed_completion = -1,
+    };
 }
 
 enum { FEMTO_PER_NANO = 1000 * 1000 };
@@ -520,8 +531,10 @@ static int64_t nano_of(wide femto, unsigned rounding)
 struct tg_cost tg_price_cost(const struct tg_price_set *p, const struct tg_usage *u,
                              int64_t images, int64_t ceiling_nano)
 {
-    wide prompt = prompt_femto(p, u) + (wide)at_least_0(images) * price(p, TG_PRICE_IMAGE);
-    wide completion = completion_femto(p, u);
+    struct tg_usage beside = beside_of(u);
+    wide prompt = prompt_femto(p, u) + prompt_femto(p, &beside) +
+                  (wide)at_least_0(images) * price(p, TG_PRICE_IMAGE);
+    wide completion = completion_femto(p, u) + completion_femto(p, &beside);
     /* Who reranks counts searches, of which a request may be several. */
     int64_t requests = u->search_units > 1 ? u->search_units : 1;
     wide searches = (wide)at_least_0(u->web_searches) * price(p, TG_PRICE_WEB_SEARCH);

@@ -63,7 +63,8 @@ tg_err tg_price_read(struct tg_price *p, struct tg_json pricing, struct tg_arena
 void tg_price_at(const struct tg_price *p, int64_t prompt_tokens, int64_t wall_s,
                  struct tg_price_set *out);
 
-/* What an answer costs. Buckets are disjoint: cache reads, cache writes (5 min
+/* What an answer costs, and what was sampled beside it. Where not all tokens are
+ * charged for, those that are count. Buckets are disjoint: cache reads, cache writes (5 min
  * and 1 h), audio, image tokens and the rest of the prompt; reasoning, audio,
  * image tokens and the rest of the completion; images and searches, the request
  * itself. None is larger than what is left of its whole, whatever was said. A

@@ -72,7 +72,7 @@ void tg_answer_forget(struct tg_answer *a)
 }
 
 struct tg_answer *tg_answer_new(enum tg_api api, const struct tg_answer_names *names,
-                                struct tg_json offered_tools)
+                                struct tg_json offered)
 {
     struct tg_answer *a = tg_zalloc(sizeof *a);
 
@@ -80,7 +80,7 @@ struct tg_answer *tg_answer_new(enum tg_api api, const struct tg_answer_names *n
         return NULL;
     a->api = api;
     a->names = *names;
-    a->offered = offered_tools;
+    a->offered = offered;
     tg_usage_init(&a->facts.usage);
     if (!make_ready(a)) {
         tg_free(a);

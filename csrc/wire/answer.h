@@ -62,10 +62,11 @@ struct tg_answer_facts {
     struct tg_usage usage;
 };
 
-/* `offered_tools` is the request's "tools" value (for tool-call validity: an
- * unknown name counts as bad), may be absent. NULL when out of memory. */
+/* `offered` is the request's "tools" value (for tool-call validity: an unknown
+ * name counts as bad), or for reranking its "documents", which go beside the
+ * results that have none; may be absent. NULL when out of memory. */
 struct tg_answer *tg_answer_new(enum tg_api api, const struct tg_answer_names *names,
-                                struct tg_json offered_tools);
+                                struct tg_json offered);
 void tg_answer_free(struct tg_answer *a);
 
 /* Start again for another attempt with other names: nothing of the failed one

@@ -16,7 +16,7 @@ struct tg_answer {
     enum tg_api            api;
     struct tg_native      *native;                 /* NULL: it is made what the contract says */
     struct tg_answer_names names;
-    struct tg_json         offered;                /* the request's tools */
+    struct tg_json         offered;                /* the request's tools or documents */
     struct tg_answer_facts facts;
     struct tg_told        *told;                   /* NULL until there is one */
     struct tg_choices      choices;

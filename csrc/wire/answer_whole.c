@@ -219,6 +219,60 @@ static tg_err put_pieces(struct tg_answer *a, struct tg_json choices, struct tg_
     return err;
 }
 
+/* The document that was asked about in that place, as the contract has it. */
+static void put_document(struct tg_json documents, int64_t place, struct tg_buf *out)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json document;
+
+    tg_json_iter_init(&it, documents);
+    while (place >= 0 && tg_json_next(&it, &key, &document))
+        if (place-- == 0) {
+            bool is_text = document.kind == TG_JSON_STRING;
+            tg_buf_z(out, is_text ? ",\"document\":{\"text\":" : ",\"document\":");
+            tg_buf_str(out, document.raw);
+            tg_buf_z(out, is_text ? "}" : "");
+        }
+}
+
+/* One result; what the provider left to be looked up by its index is looked up. */
+static void put_result(const struct tg_answer *a, struct tg_json result, struct tg_buf *out)
+{
+    struct tg_json document = tg_json_get(result, "document");
+    int64_t place;
+
+    if (result.kind != TG_JSON_OBJECT || document.kind > TG_JSON_NULL ||
+        !tg_json_i64(tg_json_get(result, "index"), &place)) {
+        tg_buf_str(out, result.raw);
+        return;
+    }
+    tg_buf_add(out, result.raw.at, result.raw.len - 1);
+    if (document.kind == TG_JSON_NONE)
+        put_document(a->offered, place, out);
+    tg_buf_char(out, '}');
+}
+
+static void put_list(const struct tg_answer *a, struct tg_json list, struct tg_buf *out)
+{
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json result;
+
+    if (a->api != TG_API_RERANK) {
+        tg_buf_z(out, ",\"data\":");
+        tg_buf_str(out, list.raw);
+        return;
+    }
+    tg_buf_z(out, ",\"results\":[");
+    tg_json_iter_init(&it, list);
+    while (tg_json_next(&it, &key, &result)) {
+        tg_json_put_comma(out);
+        put_result(a, result, out);
+    }
+    tg_buf_char(out, ']');
+}
+
 static const char *object_of(enum tg_api api)
 {
     switch (api) {
@@ -244,8 +298,7 @@ tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_
     tg_answer_put_identity(a, object_of(a->api), out);
     tg_completion_read(&c, a->api, root, &passed);
     if (!tg_api_streams(a->api)) {
-        tg_buf_z(out, a->api == TG_API_RERANK ? ",\"results\":" : ",\"data\":");
-        tg_buf_str(out, c.data.raw);
+        put_list(a, c.data, out);
     } else {
         put_or_null(out, "system_fingerprint", c.system_fingerprint);
         put_or_null(out, "service_tier", c.service_tier);

@@ -166,9 +166,12 @@ static tg_err on_event(struct tg_answer *a, struct tg_native_event *e)
 static void change(const struct tg_answer *a, struct tg_json root,
                    const struct tg_native_end *end, struct tg_splices *s)
 {
-    struct tg_member id = { "responseId", a->names.id, .is_words = true };
+    const struct tg_member ours[] = {
+        { "responseId", a->names.id, .is_words = true },
+        { "modelVersion", a->names.model, .is_words = true },
+    };
 
-    tg_splice_members(s, root, &id, 1);
+    tg_splice_members(s, root, ours, sizeof ours / sizeof *ours);
     if (!end)
         return;
     tg_native_splice_usage(a, root, end, s);

@@ -13,11 +13,17 @@ void tg_usage_init(struct tg_usage *u)
         .cache_write = -1, .cache_write_1h = -1,
         .prompt_audio = -1, .prompt_image = -1, .prompt_video = -1,
         .reasoning = -1, .completion_audio = -1, .completion_image = -1,
-        .web_searches = -1, .search_units = -1, .cost_nano = -1,
+        .web_searches = -1, .search_units = -1, .billed_prompt = -1, .billed_completion = -1,
+        .cost_nano = -1,
     };
 }
 
 /* ---- read ---- */
+
+static int64_t at_least_zero(int64_t count)
+{
+    return count > 0 ? count : 0;
+}
 
 /* Where a count may stand. Several names of one count in one object are
  * synonyms, of which the largest is believed: a zero often only means that
@@ -61,16 +67,20 @@ static const struct field fields[] = {
     FIELD("output_tokens_details", "thinking_tokens", reasoning),       /* Anthropic */
     FIELD("output_tokens_details", "thinking_tokens", reasoning),           /* Anthropic */
     FIELD("cache_creation", "ephemeral_1h_input_tokens", cache_write_1h),
+    FIELD("billed_units", "input_tokens", billed_prompt),       /* Cohere */
+    FIELD("billed_units", "output_tokens", billed_completion),
     FIELD("server_tool_use_details", "web_search_requests", web_searches),
     FIELD("server_tool_use", "web_search_requests", web_searches),
+    FIELD("server_side_tool_usage_details", "web_search_calls", web_searches),      /* xAI */
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* Members of a usage object that are more than a count. The first ones are
  * groups of counts. */
 enum { PROMPT_DETAILS, COMPLETION_DETAILS, INPUT_DETAILS, OUTPUT_DETAILS, TOOL_DETAILS, TOOL_USE,
-       COUNT_GROUPS,
-       CACHE_CREATION = COUNT_GROUPS, INPUT, COST, COST_DETAILS, COST_TICKS, IS_BYOK, PARTS };
+       SIDE_TOOLS, BILLED_UNITS, COUNT_GROUPS,
+       CACHE_CREATION = COUNT_GROUPS, INPUT, ITERATIONS, COST, COST_DETAILS, COST_TICKS, IS_BYOK,
+       PARTS };
 
 #define NAME(text) { text, sizeof(text) - 1 }
 
@@ -81,8 +91,11 @@ static const struct tg_str part_names[PARTS] = {
     [OUTPUT_DETAILS] = NAME("output_tokens_details"),
     [TOOL_DETAILS] = NAME("server_tool_use_details"),
     [TOOL_USE] = NAME("server_tool_use"),
+    [SIDE_TOOLS] = NAME("server_side_tool_usage_details"),
+    [BILLED_UNITS] = NAME("billed_units"),
     [CACHE_CREATION] = NAME("cache_creation"),
     [INPUT] = NAME("input_tokens"),
+    [ITERATIONS] = NAME("iterations"),
     [COST] = NAME("cost"),
     [COST_DETAILS] = NAME("cost_details"),
     [COST_TICKS] = NAME("cost_in_usd_ticks"),
@@ -249,6 +262,8 @@ static void merge(struct tg_usage *u, const struct tg_usage *said)
     }
     if (said->cost_nano >= 0)
         u->cost_nano = said->cost_nano;
+    if (said->beside.prompt > 0)
+        u->beside = said->beside;
     u->doubtful = u->doubtful || said->doubtful;
     tg_usage_see(u);
 }
@@ -272,6 +287,57 @@ static void sort_members(struct tg_usage *said, struct tg_json usage, struct tg_
     }
 }
 
+/* What one object says, under what `u` was told before. */
+static void read_object(struct tg_usage *said, struct tg_usage *u, struct tg_json usage,
+                        struct tg_json *parts)
+{
+    int64_t images;
+
+    tg_usage_init(said);
+    sort_members(said, usage, parts);
+    for (int i = 0; i < COUNT_GROUPS; i++)
+        if (parts[i].kind == TG_JSON_OBJECT)
+            read_group(said, parts[i], part_names[i].at);
+    read_group(said, tg_json_get(parts[PROMPT_DETAILS], "cached_tokens_details"),
+               "cached_tokens_details");
+    if (tg_usage_count(said, tg_json_get(parts[BILLED_UNITS], "image_tokens"), &images))
+        said->billed_prompt = at_least_zero(said->billed_prompt) + images;
+    read_cache_creation(said, parts[CACHE_CREATION]);
+    read_input(u, said, parts);
+    read_cost(said, parts);
+}
+
+/* Anthropic tells every sampling of a request. Those that compact are not among
+ * the request's own counts, and are charged for; those of an advisor have
+ * another model's price. */
+static void read_beside(struct tg_usage *said, struct tg_json iterations)
+{
+    struct tg_usage_beside *b = &said->beside;
+    struct tg_json_iter it;
+    struct tg_str key;
+    struct tg_json one;
+
+    tg_json_iter_init(&it, iterations);
+    while (iterations.kind == TG_JSON_ARRAY && tg_json_next(&it, &key, &one)) {
+        struct tg_json parts[PARTS] = { 0 };
+        struct tg_usage nothing, of;
+        if (!tg_json_is(tg_json_get(one, "type"), "compaction"))
+            continue;
+        tg_usage_init(&nothing);
+        read_object(&of, &nothing, one, parts);
+        said->doubtful = said->doubtful || of.doubtful;
+        b->prompt += at_least_zero(of.prompt);
+        b->completion += at_least_zero(of.completion);
+        b->cached += at_least_zero(of.cached);
+        b->cache_write += at_least_zero(of.cache_write);
+        b->cache_write_1h += at_least_zero(of.cache_write_1h);
+    }
+    if (b->prompt > TG_USAGE_TOKENS_MAX || b->completion > TG_USAGE_TOKENS_MAX) {
+        *b = (struct tg_usage_beside){ 0 };
+        said->doubtful = true;
+    }
+}
+
 void tg_usage_read(struct tg_usage *u, struct tg_json usage)
 {
     struct tg_json parts[PARTS] = { 0 };
@@ -279,25 +345,12 @@ void tg_usage_read(struct tg_usage *u, struct tg_json usage)
 
     if (usage.kind != TG_JSON_OBJECT)
         return;
-    tg_usage_init(&said);
-    sort_members(&said, usage, parts);
-    for (int i = 0; i < COUNT_GROUPS; i++)
-        if (parts[i].kind == TG_JSON_OBJECT)
-            read_group(&said, parts[i], part_names[i].at);
-    read_group(&said, tg_json_get(parts[PROMPT_DETAILS], "cached_tokens_details"),
-               "cached_tokens_details");
-    read_cache_creation(&said, parts[CACHE_CREATION]);
-    read_input(u, &said, parts);
-    read_cost(&said, parts);
+    read_object(&said, u, usage, parts);
+    read_beside(&said, parts[ITERATIONS]);
     merge(u, &said);
 }
 
 /* ---- settle ---- */
-
-static int64_t at_least_zero(int64_t count)
-{
-    return count > 0 ? count : 0;
-}
 
 /* Reasoning that is not among the completion tokens: what the total has beyond
  * prompt and completion (xAI tells it, Gemini leaves it to be guessed), or

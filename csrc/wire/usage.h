@@ -14,6 +14,13 @@
 
 enum { TG_USAGE_TOKENS_MAX = 1000 * 1000 * 1000 };
 
+/* Sampled besides, outside of an answer's own counts, at the same prices: what
+ * Anthropic compacts a conversation with. prompt includes its cache reads and
+ * writes. */
+struct tg_usage_beside {
+    int64_t prompt, completion, cached, cache_write, cache_write_1h;
+};
+
 struct tg_usage {
     bool    seen;                      /* both prompt and completion, or a total, were said */
     bool    doubtful;                  /* something was said that cannot be true */
@@ -26,6 +33,8 @@ struct tg_usage {
     int64_t reasoning, completion_audio, completion_image;
     int64_t web_searches;
     int64_t search_units;              /* what reranking is billed by; no tokens */
+    int64_t billed_prompt, billed_completion; /* where not all of the tokens are charged for */
+    struct tg_usage_beside beside;     /* zeros when there was nothing */
     int64_t cost_nano;                 /* charge the provider reported, nano-dollars; -1 */
 };
 
@@ -41,7 +50,7 @@ struct tg_cost {
 void tg_usage_init(struct tg_usage *u);
 
 /* Read one usage object (OpenAI's, DeepSeek's, xAI's, Groq's, Perplexity's,
- * Mistral's, OpenRouter's, vLLM's, Anthropic-like names) into `u`. Anything
+ * Mistral's, OpenRouter's, vLLM's, Anthropic-like names, Cohere's billed_units) into `u`. Anything
  * that is no object leaves it alone. */
 void tg_usage_read(struct tg_usage *u, struct tg_json usage);
 

@@ -7,8 +7,10 @@ local core    = require "tidegate.core"
 local clients = require "clients"
 local gateway = require "gateway"
 local http    = require "http"
+local scene   = require "scene"
 local script  = require "tidegate.app.mock.script"
 local server  = require "tidegate.app.mock.server"
+local wires   = require "tidegate.wire.wires"
 
 local json, net = core.json, core.net
 
@@ -62,6 +64,11 @@ local function start_gateway(address)
       models[#models + 1] = { id = "m/" .. slug, name = slug, created = 1, context_length = 100000,
         pricing = { prompt = "0.000001", completion = "0.000002", input_cache_read = "0.0000005" },
         endpoints = { { provider = slug, upstream_model = w.model or "up" } } }
+    end
+    for kind, output in pairs { e = "embeddings", r = "rerank" } do
+      models[#models + 1] = { id = kind .. "/" .. w[1], name = w[1], created = 1, context_length = 100000,
+        architecture = { input_modalities = { "text" }, output_modalities = { output } },
+        pricing = { prompt = "0.000001" }, endpoints = { { provider = w[1], upstream_model = "up" } } }
     end
   end
   return gateway.start { providers = providers, catalog = gateway.json { data = models } }
@@ -168,32 +175,151 @@ check("a stream that breaks off", function(port, client, wire)
   end
 end)
 
+-- ---- what is no conversation ----
+
+local function post(port, path, body) return http.post(port, path, json.encode(body)) end
+
+local OTHERS = {
+  { "completions", "/v1/completions", {
+    { "text, whole", function(port, model)
+      local r = post(port, "/v1/completions", { model = model, prompt = "Good day" })
+      assert.equal(200, r.status, r.body)
+      assert.equal("You said: Good day. and the tide goes out", json.decode(r.body).choices[1].text)
+    end },
+    { "text, streamed", function(port, model)
+      local r = post(port, "/v1/completions", { model = model, prompt = "Good day", stream = true })
+      local text = {}
+      for _, data in ipairs((http.events(r.body))) do
+        text[#text + 1] = data ~= "[DONE]" and json.decode(data).choices[1].text or ""
+      end
+      assert.equal("You said: Good day. and the tide goes out", table.concat(text))
+    end },
+  } },
+  { "embeddings", "/v1/embeddings", {
+    { "vectors", function(port, model)
+      local r = post(port, "/v1/embeddings", { model = model, input = { "tide", "moon" } })
+      assert.equal(200, r.status, r.body)
+      local answer = json.decode(r.body)
+      assert.equal(2, #answer.data)
+      assert.equal(1, answer.data[2].index)
+      assert.is_number(answer.data[2].embedding[1])
+      assert.is_true(answer.usage.prompt_tokens > 0)
+    end },
+    { "vectors in base64", function(port, model)
+      local r = post(port, "/v1/embeddings", { model = model, input = "tide", encoding_format = "base64" })
+      assert.equal(200, r.status, r.body)
+      assert.is_string(json.decode(r.body).data[1].embedding)
+    end },
+  } },
+  { "rerank", "/v1/rerank", {
+    { "places", function(port, model)
+      local r = post(port, "/v1/rerank", { model = model, query = "tide", documents = { "rock", "the tide" }, top_n = 1 })
+      assert.equal(200, r.status, r.body)
+      assert.equal(1, json.decode(r.body).results[1].index)
+    end },
+  } },
+  { "counts of tokens", nil, {
+    { "in three formats", function(port, model)
+      local r = post(port, "/v1/messages/count_tokens", { model = model, messages = { { role = "user", content = "Good day" } } })
+      assert.equal(200, r.status, r.body)
+      assert.is_true(json.decode(r.body).input_tokens > 1)
+      r = post(port, "/v1/responses/input_tokens", { model = model, input = "Good day" })
+      assert.is_true(json.decode(r.body).input_tokens > 1)
+      r = post(port, "/v1beta/models/" .. model .. ":countTokens", { contents = { { role = "user", parts = { { text = "Good day" } } } } })
+      assert.is_true(json.decode(r.body).totalTokens > 1)
+    end },
+  } },
+}
+
+-- Which wires offer it, by their own files; a prompt becomes a chat anywhere.
+local JOB = { embeddings = "embeddings", rerank = "rerank", ["counts of tokens"] = "count" }
+
+local function offers(what, wire)
+  local job = JOB[what]
+  if not job then return true end
+  local p = { base_url = "http://x", wire = wire.wire or wire[1] }
+  for k, v in pairs(wire.fields or {}) do p[k] = v end
+  for _, one in ipairs(wires.compile(p.wire, wires.find(p.wire), p)) do
+    if one.name == wire[1] or not one.models and one.name == p.wire and p.wire == wire[1] then return one.targets[job] ~= nil end
+  end
+end
+
+-- Does the request go on as it came?
+local NATIVE = { chat = "chat", completions = "chat", embeddings = "chat", rerank = "chat", messages = "messages",
+                 responses = "responses", gemini = "gemini" }
+
+local function passes(what, wire)
+  local found = wires.find(wire.wire or wire[1])
+  if wire.model then found = found.others[1] end
+  return NATIVE[what] ~= nil and found.native == NATIVE[what] and (what ~= "completions" or wire[1] ~= "mistral")
+end
+
+-- ---- the table in docs/wires/README.md ----
+
+local ROWS = {
+  { "chat", "`/chat/completions`" }, { "messages", "`/messages`" }, { "responses", "`/responses`" },
+  { "gemini", "`:generateContent`, `:streamGenerateContent`" }, { "completions", "`/completions`" },
+  { "embeddings", "`/embeddings`" }, { "rerank", "`/rerank`" }, { "counts of tokens", "counts of tokens" },
+}
+
+local function table_of(failures)
+  local head, line = { "client" }, { "---" }
+  for i, wire in ipairs(WIRES) do head[i + 1], line[i + 1] = "`" .. wire[1] .. "`", "---" end
+  local out = { "| " .. table.concat(head, " | ") .. " |", "|" .. table.concat(line, "|") .. "|" }
+  for _, row in ipairs(ROWS) do
+    local cells = { row[2] }
+    for i, wire in ipairs(WIRES) do
+      local bad = failures[row[1] .. wire[1]]
+      cells[i + 1] = bad and "fails" or not offers(row[1], wire) and "-" or passes(row[1], wire) and "as it is" or "yes"
+    end
+    out[#out + 1] = "| " .. table.concat(cells, " | ") .. " |"
+  end
+  return table.concat(out, "\n")
+end
+
+-- ---- all of it ----
+
+-- Every pair with everything that is asked of it: { row, wire, title, fn(port) }.
+local function cases()
+  local list = {}
+  for _, wire in ipairs(WIRES) do
+    for _, client in ipairs(clients.names) do
+      for _, c in ipairs(CHECKS) do
+        list[#list + 1] = { client, wire, c[1], function(port) c[2](port, client, wire) end }
+      end
+    end
+    for _, other in ipairs(OTHERS) do
+      for _, c in ipairs(offers(other[1], wire) and other[3] or {}) do
+        local kind = other[1] == "embeddings" and "e/" or other[1] == "rerank" and "r/" or "m/"
+        list[#list + 1] = { other[1], wire, c[1], function(port) c[2](port, kind .. wire[1]) end }
+      end
+    end
+  end
+  return list
+end
+
 describe("every client's format over every provider's", function()
-  local failures = {}
+  local failures, of_pair, list = {}, {}, cases()
 
   setup(function()
     with_world(function(port)
-      for _, client in ipairs(clients.names) do
-        for _, wire in ipairs(WIRES) do
-          for _, c in ipairs(CHECKS) do
-            local ok, why = pcall(c[2], port, client, wire)
-            if not ok then
-              local words = type(why) == "table" and (why.message or tostring(why)) or tostring(why)
-              failures[client .. wire[1] .. c[1]] = words
-            end
-          end
+      for i, case in ipairs(list) do
+        local ok, why = pcall(case[4], port)
+        if not ok then
+          failures[i] = type(why) == "table" and (why.message or tostring(why)) or tostring(why)
+          of_pair[case[1] .. case[2][1]] = true
         end
       end
     end)
   end)
 
-  for _, client in ipairs(clients.names) do
-    for _, wire in ipairs(WIRES) do
-      for _, c in ipairs(CHECKS) do
-        it(("%s over %s: %s"):format(client, wire[1], c[1]), function()
-          assert.is_nil(failures[client .. wire[1] .. c[1]])
-        end)
-      end
-    end
+  for i, case in ipairs(list) do
+    it(("%s over %s: %s"):format(case[1], case[2][1], case[3]), function() assert.is_nil(failures[i]) end)
   end
+
+  it("is the table in docs/wires/README.md", function()
+    local page = scene.read_file "docs/wires/README.md"
+    local made = table_of(of_pair)
+    assert.truthy(page:find(made, 1, true), "docs/wires/README.md should have this table:\n\n" .. made .. "\n")
+  end)
 end)

@@ -89,7 +89,7 @@ describe("a provider with a service account", function()
     assert.equal(6, #s.google.requests)
     for _, request in ipairs(s.google.requests) do
       assert.equal("Bearer ya29.first-token", request.headers.authorization)
-      assert.equal("/v1/projects/p/locations/l/publishers/google/models/up-google:generateContent", request.path)
+      assert.equal("/v1beta1/projects/p/locations/l/publishers/google/models/up-google:generateContent", request.path)
     end
     local asked = s.tokens.requests[1]
     assert.equal("application/x-www-form-urlencoded", asked.headers["content-type"])

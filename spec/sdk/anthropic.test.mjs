@@ -121,7 +121,7 @@ async function insisted({ client, model }) {
   assert.deepEqual(message.content.find((b) => b.type === "tool_use").input, { city: "tide" });
 }
 
-// What the answer thought goes back as it came, signatures among it, with a result that has a picture.
+// What the answer thought goes back as it came, signatures among it.
 const thought_back = (stream) => async ({ client, model, world, wire }) => {
   const first = say(model("calls"), { tools: [tool], thinking });
   const message = stream ? await client.messages.stream(first).finalMessage() : await client.messages.create(first);

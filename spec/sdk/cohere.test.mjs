@@ -68,21 +68,21 @@ describe("cohere-ai, against the mock", () => {
 
   for (const [path, status] of [["/full", 429], ["/wrong", 400]])
     it(`throws its own error ${status}`, async () => {
-      for (const ask of [client(path).chat(say()), client(path).chatStream(say())])
-        await assert.rejects(Promise.resolve(ask), (e) => e instanceof CohereError && e.statusCode === status);
+      for (const ask of [() => client(path).chat(say()), () => client(path).chatStream(say())])
+        await assert.rejects(async () => ask(), (e) => e instanceof CohereError && e.statusCode === status);
     });
 });
 
 describe("cohere-ai, against the gateway", () => {
   const options = () => ({ baseUrl: world.url, token: world.key, maxRetries: 0 });
   const versions = [
-    ["its first version", (ask) => new CohereClient(options()).rerank(ask), {}],
-    ["its second version", (ask) => new CohereClientV2(options()).rerank(ask), { todo: "the gateway has no /v2/rerank" }],
+    ["its first version", (ask) => new CohereClient(options()).rerank(ask)],
+    ["its second version", (ask) => new CohereClientV2(options()).rerank(ask)],
   ];
 
   for (const wire of WIRES.filter((wire) => wire.reranks))
-    for (const [version, rerank, how] of versions)
-      it(`reranks over ${wire.name}, in ${version}`, how, async () => {
+    for (const [version, rerank] of versions)
+      it(`reranks over ${wire.name}, in ${version}`, async () => {
         const r = await rerank({ model: `rerank/${wire.name}`, query: "good day", documents, topN: 2 });
         assert.deepEqual(r.results.map((d) => [d.index, d.relevanceScore]), [[1, 1], [2, 0.5]]);
       });

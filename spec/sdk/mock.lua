@@ -38,16 +38,15 @@ local function find(list, path)
 end
 
 answers(TWO, "/chat/completions$", function(stream)
-  local calls = [["tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Lisbon\",\"days\":2}"}},]]
-    .. [[{"index":1,"id":"c2","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Porto\",\"days\":3}"}}]
-  ]]
+  local call = [[{"index":%d,"id":"c%d","type":"function","function":{"name":"weather","arguments":"{\"city\":\"%s\",\"days\":%d}"}}]]
+  local calls = '"tool_calls":[' .. call:format(0, 1, "Lisbon", 2) .. "," .. call:format(1, 2, "Porto", 3) .. "]"
   local head = '{"id":"two","created":1,"model":"up","choices":[{"index":0,'
   local usage = '"usage":{"prompt_tokens":9,"completion_tokens":8,"total_tokens":17}}'
   if not stream then
     return { body = head .. '"message":{"role":"assistant","content":null,' .. calls
       .. '},"finish_reason":"tool_calls"}],' .. usage }
   end
-  return sse(head .. '"delta":{"role":"assistant","content":null,' .. calls:gsub("\n", "") .. '}}]}',
+  return sse(head .. '"delta":{"role":"assistant","content":null,' .. calls .. '}}]}',
     head .. '"delta":{},"finish_reason":"tool_calls"}]}', '{"id":"two","choices":[],' .. usage, "[DONE]")
 end)
 

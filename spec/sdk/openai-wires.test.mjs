@@ -224,17 +224,16 @@ async function embedded({ client, wire }) {
 
 const refused = (kind, error, check = () => {}) => async ({ client, model, wire }) => {
   const asks = [
-    (more) => client.chat.completions.create(chat(model(kind), more)),
-    (more) => client.responses.create(ask(model(kind), more)),
-    (more) => client.completions.create({ model: model(kind), prompt: "Good day", ...more }),
+    () => client.chat.completions.create(chat(model(kind))),
+    () => client.responses.create(ask(model(kind), { stream: true })),
+    () => client.completions.create({ model: model(kind), prompt: "Good day" }),
   ];
   for (const ask of asks)
-    for (const more of [{}, { stream: true }])
-      await assert.rejects(ask(more), (e) => {
-        assert.ok(e instanceof error, `${e.constructor.name}: ${e.message}`);
-        check(e, wire);
-        return true;
-      });
+    await assert.rejects(ask, (e) => {
+      assert.ok(e instanceof error, `${e.constructor.name}: ${e.message}`);
+      check(e, wire);
+      return true;
+    });
 };
 
 // AWS does not say how long to wait.

@@ -22,7 +22,7 @@ export const WIRES = [
   { name: "azure-openai", embeds: true, two: true, overload: true },
   { name: "mistral", embeds: true, two: true, overload: true },
   { name: "anthropic-messages", signs: true, counts: true, two: true, overload: true },
-  { name: "vertex-anthropic", wire: "vertex", model: "claude-up@1", fields: place, signs: true },
+  { name: "vertex-anthropic", wire: "vertex", model: "claude-up@1", fields: place, signs: true, counts: true },
   { name: "gemini", embeds: true, signs: true, counts: true, two: true, overload: true },
   { name: "vertex", fields: place, embeds: true, signs: true, counts: true, two: true, overload: true },
   { name: "bedrock-converse", signs: true, counts: true,
@@ -98,9 +98,8 @@ export async function build() {
 
 // ---- a table of pairs ----
 
-// Every ability of a client over every provider's format. An ability is [title, fn, { only, todo }]: fn is called
-// with { wire, model(kind), ...what connect gave }; `only` says of which formats it is asked; `todo` names those
-// over which it is known to fail, and why.
+// Every ability of a client over every provider's format. An ability is [title, fn, { only }]: fn is called with
+// { wire, model(kind), ...what connect gave }; `only` says of which formats it is asked.
 export function everyWire(client, connect, abilities) {
   describe(`${client}, over every provider's format`, () => {
     let world, connected;
@@ -111,9 +110,9 @@ export function everyWire(client, connect, abilities) {
     after(() => world?.stop());
 
     for (const wire of WIRES)
-      for (const [title, fn, { only = () => true, todo = {} } = {}] of abilities)
+      for (const [title, fn, { only = () => true } = {}] of abilities)
         if (only(wire))
-          it(`${wire.name}: ${title}`, { todo: todo[wire.name], timeout: 20000 }, () =>
+          it(`${wire.name}: ${title}`, { timeout: 20000 }, () =>
             fn({ ...connected, world, wire, model: (kind) => world.model(wire, kind) }));
   });
 }

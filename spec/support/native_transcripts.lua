@@ -57,6 +57,9 @@ local function why_not(r)
   if r.api == "gemini-stream" and r.body:find "^%s*%[" and r.status == 200 then
     return "a JSON array, where alt=sse is asked for"
   end
+  if r.api == "gemini-stream" and r.status == 200 and r.body:find "\ndata:" and not r.body:find "\n\r?\n" then
+    return "events without a line between them, as the recorder left them"
+  end
   if r.api == "invoke" and r.status == 200 and not r.body:find '"type":%s*"message"' then
     return "InvokeModel in a format of the model's own"
   end
@@ -133,23 +136,30 @@ end
 
 -- ---- what it says ----
 
--- The events that a reader gets of a stream which ends anywhere: the last line counts when it is whole JSON, blank line
--- behind it or not.
-local function settled(text)
-  local last = text:match "([^\r\n]*)$"
-  local data = last:match "^data: ?(.*)$"
+--- The events of a stream which ends anywhere: the last line counts when it is whole JSON, blank line behind it or not.
+function native_transcripts.settled(text)
+  local behind = text:match ".*[\r\n]()" or 1
+  local data = text:match("^data: ?(.*)$", behind)
   if data and pcall(cjson.decode, data) then return text .. "\n\n" end
-  return text:sub(1, #text - #last) .. "\n\n"
+  return text:sub(1, behind - 1) .. "\n\n"
+end
+
+-- What a provider says for having refused, which is text in some formats and a member beside it in others.
+local function note_refusal(r, said, text)
+  local words = r.wire.native == "gemini" and text:match '"[%w]+Message":%s*("[^"]*")'
+  if words and said.finish ~= "STOP" then said.refusal = cjson.decode("[" .. words .. "]")[1] end
+  said.refusal = said.refusal or ""
+  return said
 end
 
 --- What a provider said with this much of its body.
 function native_transcripts.said(r, text)
   if not r.is_stream then
     local ok, said = pcall(r.wire.read.whole, text)
-    return ok and said or { text = "", reasoning = "", calls = {}, signatures = {}, complete = false }
+    return note_refusal(r, ok and said or { text = "", reasoning = "", calls = {}, signatures = {}, complete = false }, text)
   end
   local is_framed = r.slug == "bedrock-converse" or r.slug == "ollama"
-  return (r.wire.read.stream(is_framed and text or settled(text)))
+  return note_refusal(r, r.wire.read.stream(is_framed and text or native_transcripts.settled(text)), text)
 end
 
 --- The words of an error, whatever its shape.

@@ -22,6 +22,9 @@ local function split(text)
   return tonumber(whole) * 1e9 + tonumber(fraction:sub(1, 9)), tonumber("0." .. fraction:sub(10) .. "0")
 end
 
+--- Dollars in floating point as nano-dollars.
+function lists.nano_of(dollars) return math.floor(dollars * 1e9 + 0.5 + 1e-6) end
+
 --- The sum of these amounts in dollars, decimal text, as nano-dollars; rounded once, half up.
 function lists.nano(...)
   local nano, rest = 0, 1e-7
@@ -35,7 +38,7 @@ end
 -- ---- genai-prices ----
 
 -- One list has prices by day and hour: these hold at the moment for which the cases were priced.
-local DATE, TIME = "2026-08-21", "20:00:00Z"
+local DATE, TIME = "2026-08-21", "12:00:00Z"
 
 local OURS = {
   input_mtok = "prompt", output_mtok = "completion", cache_read_mtok = "input_cache_read",
@@ -190,17 +193,25 @@ function lists.openrouter(dir)
   return self.models
 end
 
---- What so many tokens cost by a list, in dollars, in floating point: told apart from the gateway's arithmetic.
--- @tparam table pricing  without overrides
+-- The prices that hold for so long a prompt.
+local function step_of(pricing, prompt)
+  local step = {}
+  for _, o in ipairs(pricing.overrides or {}) do if prompt > o.min_prompt_tokens then step = o end end
+  return setmetatable({}, { __index = function(_, key) return step[key] or pricing[key] end })
+end
+
+--- What so many tokens cost by a list, in dollars, in floating point: arithmetic of another kind than the gateway's.
+-- @tparam table pricing
 -- @tparam table u  { prompt, completion, cached, cache_write, reasoning }
 function lists.bill(pricing, u)
-  local function price(key, default) return pricing[key] and tonumber(pricing[key]) or default end
+  local step = step_of(pricing, u.prompt)
+  local function price(key, default) return step[key] and tonumber(step[key]) or default end
   local input, output = price("prompt", 0), price("completion", 0)
   local thought = price("internal_reasoning", 0)
   thought = thought > 0 and thought or output
   return price("request", 0) + (u.prompt - u.cached - u.cache_write) * input
     + u.cached * price("input_cache_read", input) + u.cache_write * price("input_cache_write", input)
-    + u.reasoning * thought + (u.completion - u.reasoning) * output
+    + (u.reasoning or 0) * thought + (u.completion - (u.reasoning or 0)) * output
 end
 
 -- ---- tables ----

@@ -2,10 +2,10 @@
 -- for specs of what is counted and charged.
 --
 --     local format = answers.anthropic
---     format.whole('{"input_tokens":3,...}')      -- a body
---     format.stream('{"input_tokens":3,...}')     -- the text of an event stream
+--     format.whole('{"input_tokens":3,...}'      -- a body
+--     format.stream('{"input_tokens":3,...}'     -- the text of an event stream
 --
--- A usage object is JSON text; what stands in it goes out byte for byte.
+-- A usage object is JSON text; what stands in it goes out byte for byte. The text is always "Good day".
 
 local core = require("tidegate.core").json
 
@@ -43,6 +43,10 @@ answers.embeddings = {
     return '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,0.25]}],"model":"up","usage":'
       .. usage .. "}"
   end,
+}
+
+answers.rerank = {
+  whole = function(usage) return '{"id":"up-1","model":"up","results":[{"index":0,"relevance_score":0.5}],"usage":' .. usage .. "}" end,
 }
 
 -- ---- Anthropic's messages ----
@@ -102,20 +106,20 @@ answers.responses = {
 
 -- ---- Google's ----
 
-local function generated(finish, usage)
-  return '{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"Good day"}]}' .. finish
+local function generated(text, finish, usage)
+  return '{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"' .. text .. '"}]}' .. finish
     .. '}],"usageMetadata":' .. usage .. ',"modelVersion":"up","responseId":"r-1"}'
 end
 
 answers.gemini = {
   client = "gemini",
-  whole = function(usage) return generated(',"finishReason":"STOP"', usage) end,
+  whole = function(usage) return generated("Good day", ',"finishReason":"STOP"', usage) end,
   -- Every event tells what has been counted so far; before the last little is.
   stream = function(usage)
+    local prompt = core.pick(usage, "promptTokenCount") or "0"
     return events {
-      generated("", '{"promptTokenCount":' .. (core.pick(usage, "promptTokenCount") or "0") .. ',"totalTokenCount":'
-        .. (core.pick(usage, "promptTokenCount") or "0") .. "}"),
-      generated(',"finishReason":"STOP"', usage),
+      generated("Good day", "", '{"promptTokenCount":' .. prompt .. ',"totalTokenCount":' .. prompt .. "}"),
+      generated("", ',"finishReason":"STOP"', usage),
     }
   end,
 }

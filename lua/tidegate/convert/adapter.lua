@@ -10,13 +10,14 @@ local load_text = require "tidegate.base.load_text"
 
 local adapter = {}
 
-local HELPERS = { chunk = true, chat = true, data_url = true, sse = true, usage = true }
+local HELPERS = { chat = true, chunk = true, data_url = true, edit = true, shape = true, sse = true, usage = true,
+                  vectors = true }
 
 local function require_helper(name)
   local helper = tostring(name):match "^tidegate%.convert%.([%w_]+)$"
   if not HELPERS[helper] then
-    error("require: a wire's file may have tidegate.convert.chat, chunk, data_url, sse and usage, not "
-      .. tostring(name), 2)
+    error("require: a wire's file may have tidegate.convert.chat, chunk, data_url, edit, shape, sse, usage and "
+      .. "vectors, not " .. tostring(name), 2)
   end
   return require(name)
 end

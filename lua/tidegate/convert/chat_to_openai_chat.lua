@@ -11,7 +11,8 @@ local M = { from = "chat", to = "openai-chat" }
 -- OpenRouter's extensions, and the converters' own.
 local OF_MESSAGES = { "reasoning", "reasoning_details", "reasoning_content", "cache_control", "annotations", "images",
   "phase", "is_error" }
-local OF_BODIES = { "cache_control", "reasoning", "safety_settings", "include_reasoning" }
+local OF_BODIES = { "cache_control", "reasoning", "include_reasoning", "safety_settings", "cached_content", "labels",
+  "generation_config", "tool_config", "model_armor_config", "continuation_token" }
 
 local EFFORTS = { max = "high", xhigh = "high", minimal = "minimal" }
 local LIMIT = 16384           -- tokens that a budget is a share of, where no limit is given
@@ -27,16 +28,18 @@ local function without(object, names, also)
   return changed and json.ordered(members, order) or object
 end
 
-local CACHE = { "cache_control" }
+local OF_PARTS = { "cache_control", "mime_type" }
 
 local function has(raw, word) return raw ~= nil and tostring(raw):find(word, 1, true) ~= nil end
 
--- The list without the marks that its elements carry for caches.
+-- The list, whose elements have none of what only others know.
 local function unmarked(list, also)
-  if not has(list, "cache_control") and not (also and has(list, "namespace")) then return list end
+  if not has(list, "cache_control") and not has(list, "mime_type") and not (also and has(list, "namespace")) then
+    return list
+  end
   local out = json.array {}
   for i, element in ipairs(json.elements(tostring(list)) or {}) do
-    out[i] = tostring(element):find "^%s*{" and without(element, CACHE, also) or element
+    out[i] = tostring(element):find "^%s*{" and without(element, OF_PARTS, also) or element
   end
   return out
 end

@@ -45,7 +45,7 @@ end
 local function said(raw)
   local members, names = json.split(raw)
   local name = members and not names[2] and names[1]
-  local value = (name == "result" or name == "error") and json.decode(tostring(members[name]))
+  local value = (name == "result" or name == "output" or name == "error") and json.decode(tostring(members[name]))
   if name == "error" and type(value) == "table" then return tostring(members[name]), true end
   if type(value) == "string" then return value, name == "error" or nil end
   return raw

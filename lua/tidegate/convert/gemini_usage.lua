@@ -20,8 +20,9 @@ local function media_of(...)
   local sums, out = {}, ""
   for i = 1, select("#", ...) do
     local raw = select(i, ...)
-    for _, one in ipairs(raw and json.read(raw) or {}) do
-      local name = MEDIA[words.modality(one.modality)]
+    local list = raw and json.read(raw)
+    for _, one in ipairs(type(list) == "table" and list or {}) do
+      local name = type(one) == "table" and MEDIA[words.modality(one.modality)]
       if name then sums[name] = (sums[name] or 0) + (tonumber(one.tokenCount) or 0) end
     end
   end
@@ -94,6 +95,7 @@ local ORDER = { "promptTokenCount", "cachedContentTokenCount", "candidatesTokenC
 --- @tparam table told  a decoded usage object of the contract
 -- @treturn string  JSON text of a usageMetadata, with what the answer cost
 function usage.to_gemini(told)
+  told = type(told) == "table" and told or {}
   local u = buckets(told)
   local said = math.max(u.output - u.reasoning, 0)
   local details = type(told.prompt_tokens_details) == "table" and told.prompt_tokens_details or {}

@@ -51,10 +51,15 @@ local function with(details, count)
   end, { '"' .. count .. '":0' })
 end
 
+-- What a provider called the same counts, which the contract's usage has beside its own.
+local OTHERS = { input_tokens = true, output_tokens = true, cache_read_input_tokens = true,
+                 cache_creation_input_tokens = true, cache_creation = true }
+
 --- The contract's usage under this format's names.
 function object.usage(usage)
   local seen = {}
   usage = edit.object(usage, function(name, value)
+    if OTHERS[name] then return nil end
     name = NAMES[name] or name
     seen[name] = true
     if name == "cost_details" then value = edit.object(value, cost_details) end

@@ -13,6 +13,6 @@ return {
   carries  = {
     "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "max_tokens", "max_completion_tokens",
     "logprobs", "top_logprobs", "seed", "response_format", "structured_outputs", "stop", "tools", "tool_choice",
-    "include_reasoning", "reasoning", "reasoning_effort",
+    "include_reasoning", "reasoning", "reasoning_effort", "web_search_options",
   },
 }

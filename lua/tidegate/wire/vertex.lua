@@ -4,14 +4,14 @@
 local gemini    = require "tidegate.wire.gemini"
 local anthropic = require "tidegate.wire.anthropic_messages"
 
--- Express mode has no project.
-local function place(provider)
-  if not provider.project then return "/v1/publishers/" end
-  return ("/v1/projects/%s/locations/%s/publishers/"):format(provider.project, provider.location or "global")
+-- Google's SDK asks v1beta1, Anthropic's v1. Express mode has no project.
+local function place(provider, version)
+  if not provider.project then return ("/%s/publishers/"):format(version) end
+  return ("/%s/projects/%s/locations/%s/publishers/"):format(version, provider.project, provider.location or "global")
 end
 
 local function of_google(provider)
-  local model = place(provider) .. "google/models/{model}"
+  local model = place(provider, "v1beta1") .. "google/models/{model}"
   return {
     whole = model .. ":generateContent", stream = model .. ":streamGenerateContent?alt=sse",
     embeddings = model .. ":predict", count = model .. ":countTokens",
@@ -19,9 +19,9 @@ local function of_google(provider)
 end
 
 local function of_anthropic(provider)
-  local model = place(provider) .. "anthropic/models/{model}"
+  local model = place(provider, "v1") .. "anthropic/models/{model}"
   return { whole = model .. ":rawPredict", stream = model .. ":streamRawPredict",
-           count = place(provider) .. "anthropic/models/count-tokens:rawPredict" }
+           count = place(provider, "v1") .. "anthropic/models/count-tokens:rawPredict" }
 end
 
 return {

@@ -40,6 +40,13 @@ TEST("inference routes are known below every prefix")
     check_context = "";
 }
 
+TEST("reranking is where Cohere's clients look for it, too")
+{
+    CHECK(route_of("/v2/rerank").relays && route_of("/api/v2/rerank?x").relays);
+    CHECK_INT(route_of("/v2/rerank").api, TG_API_RERANK);
+    CHECK(!route_of("/v2/rerank/").known && !route_of("/v2/chat").known);
+}
+
 TEST("what is no inference route relays nothing")
 {
     static const struct { const char *target; bool known; } cases[] = {

@@ -418,6 +418,27 @@ TEST("audio and images that were read from the cache are no new audio and no new
     CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 500 * 7000 + 300 * 1000 + 200 * 20000);
 }
 
+TEST("where fewer tokens are billed than were counted, those cost something")
+{
+    struct tg_price_set p = price_at(SONNET, 0, 0);
+    struct tg_usage u = used(500, 40);
+    u.billed_prompt = 20, u.billed_completion = 30;
+    CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 20 * 3000 + 30 * 15000);
+    u.billed_prompt = 0, u.billed_completion = -1;
+    CHECK_INT(tg_price_cost(&p, &u, 0, -1).total, 40 * 15000);
+}
+
+TEST("what was sampled beside an answer costs the same a token")
+{
+    struct tg_price_set p = price_at(SONNET, 0, 0);
+    struct tg_usage u = used(180, 8);
+    u.beside = (struct tg_usage_beside){ 55196, 82, 40, 55056, 1000 };
+    struct tg_cost c = tg_price_cost(&p, &u, 0, -1);
+    CHECK_INT(c.upstream_prompt,
+              180 * 3000 + 100 * 3000 + 40 * 300 + 54056 * 3750 + 1000 * 6000);
+    CHECK_INT(c.upstream_completion, (8 + 82) * 15000);
+}
+
 TEST("parts that are larger than their whole are cut down to it")
 {
     struct tg_price_set p = price_at(SONNET, 0, 0);

@@ -115,6 +115,53 @@ TEST("what was read from the cache may be told by kind")
     CHECK_INT(u.cached_image, 5);
 }
 
+TEST("Cohere bills less than it counts, and images with the rest")
+{
+    struct tg_usage u = settled("{'prompt_tokens':500,'completion_tokens':9,"
+                                "'billed_units':{'input_tokens':20,'output_tokens':8}}");
+    CHECK_INT(u.prompt, 500);
+    CHECK_INT(u.billed_prompt, 20);
+    CHECK_INT(u.billed_completion, 8);
+    u = settled("{'prompt_tokens':11,'billed_units':{'input_tokens':7,'image_tokens':4}}");
+    CHECK_INT(u.billed_prompt, 11);
+    u = settled("{'search_units':1,'billed_units':{'search_units':1}}");
+    CHECK_INT(u.billed_prompt, -1);
+}
+
+TEST("what Anthropic samples to compact is counted beside the answer, an advisor's is not")
+{
+    static const char told[] =
+        "{'input_tokens':180,'output_tokens':8,'iterations':["
+        "{'type':'compaction','input_tokens':100,'cache_read_input_tokens':7,"
+        "'cache_creation_input_tokens':50,'output_tokens':82,"
+        "'cache_creation':{'ephemeral_5m_input_tokens':20,'ephemeral_1h_input_tokens':30}},"
+        "{'type':'compaction','input_tokens':1,'output_tokens':2},null,"
+        "{'type':'advisor_message','model':'other','input_tokens':9,'output_tokens':9},"
+        "{'type':'message','input_tokens':180,'output_tokens':8}]}";
+    struct tg_usage u = settled(told);
+    CHECK_INT(u.prompt, 180);
+    CHECK_INT(u.completion, 8);
+    CHECK_INT(u.beside.prompt, 158);
+    CHECK_INT(u.beside.completion, 84);
+    CHECK_INT(u.beside.cached, 7);
+    CHECK_INT(u.beside.cache_write, 50);
+    CHECK_INT(u.beside.cache_write_1h, 30);
+    CHECK(!u.doubtful);
+    tg_usage_read(&u, json("{'output_tokens':9}"));
+    CHECK_INT(u.beside.prompt, 158);
+    tg_usage_read(&u, json(told));                 /* told again, not sampled again */
+    CHECK_INT(u.beside.prompt, 158);
+}
+
+TEST("a sum of what was sampled besides that cannot be true is doubted")
+{
+    struct tg_usage u = read("{'input_tokens':1,'output_tokens':1,'iterations':["
+                             "{'type':'compaction','input_tokens':1000000000},"
+                             "{'type':'compaction','input_tokens':1000000000}]}");
+    CHECK_INT(u.beside.prompt, 0);
+    CHECK(u.doubtful);
+}
+
 TEST("the last value of each count wins, and null takes nothing back")
 {
     struct tg_usage u;
@@ -488,6 +535,8 @@ TEST("server tools are told as the provider told them, or counted")
                        "'tool_calls_executed':3}}";
     u = settled(told);
     CHECK_INT(u.web_searches, 1);
+    CHECK_INT(settled("{'input_tokens':1,'output_tokens':1,'server_side_tool_usage_details':"
+                      "{'web_search_calls':2,'x_search_calls':0}}").web_searches, 2);
     CHECK_INT(tg_usage_put(&out, &u, NULL, json(told)), TG_OK);
     CHECK(tg_str_ends(tg_buf_view(&out), q(",'server_tool_use_details':{'web_search_requests':1,"
                                          "'tool_calls_executed':3}}")));

@@ -10,21 +10,24 @@ local function new() return { text = "", reasoning = "", calls = {}, signatures 
 local function str(v) return type(v) == "string" and v or "" end
 local function list(v) return type(v) == "table" and v or {} end
 
+-- A custom tool's input is text: it is not decoded.
 local function read_calls(r, calls)
   for _, piece in ipairs(list(calls)) do
-    local f = piece["function"]
+    local f, custom = piece["function"], piece.custom
     local call = r.calls[piece.index + 1]
     if not call then
-      call = { id = piece.id, name = f.name, arguments = "" }
+      call = { id = piece.id, name = (f or custom).name, arguments = f and "", input = custom and "" }
       r.calls[piece.index + 1] = call
     end
-    call.arguments = call.arguments .. str(f.arguments)
+    if f then call.arguments = call.arguments .. str(f.arguments) end
+    if custom then call.input = call.input .. str(custom.input) end
   end
 end
 
 local function read_saying(r, said)
   r.text = r.text .. str(said.content)
   r.reasoning = r.reasoning .. str(said.reasoning)
+  if str(said.refusal) ~= "" then r.refusal = str(r.refusal) .. said.refusal end
   read_calls(r, said.tool_calls)
   for _, detail in ipairs(list(said.reasoning_details)) do r.signatures[#r.signatures + 1] = detail.signature end
   r.citations = r.citations + #list(said.annotations)
@@ -48,8 +51,10 @@ end
 
 local function decode_arguments(r)
   for _, call in ipairs(r.calls) do
-    local ok, value = pcall(cjson.decode, call.arguments ~= "" and call.arguments or "{}")
-    call.arguments = ok and value or { broken = call.arguments }
+    if call.arguments then
+      local ok, value = pcall(cjson.decode, call.arguments ~= "" and call.arguments or "{}")
+      call.arguments = ok and value or { broken = call.arguments }
+    end
   end
   return r
 end

@@ -528,6 +528,17 @@ describe("chat_to_gemini.answer", function()
   end
 end)
 
+describe("counts by kind of content", function()
+  it("go to a client as Google tells them", function()
+    local text = chat_to_gemini.answer('{"choices":[],"usage":{"prompt_tokens":50,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":30,'
+      .. '"audio_tokens":32,"cached_tokens_details":{"audio_tokens":20}},"completion_tokens_details":{"image_tokens":9}}}')
+    assert.equal('{"usageMetadata":{"promptTokenCount":50,"cachedContentTokenCount":30,"candidatesTokenCount":9,"totalTokenCount":59,'
+      .. '"promptTokensDetails":[{"modality":"TEXT","tokenCount":18},{"modality":"AUDIO","tokenCount":32}],'
+      .. '"cacheTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"AUDIO","tokenCount":20}],'
+      .. '"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":9}]}}', text)
+  end)
+end)
+
 describe("an answer of Google's, recorded, through chat and back", function()
   for _, provider in ipairs { "gemini", "vertex" } do
     local about = { wire = provider }

@@ -221,8 +221,9 @@ describe("gemini_to_chat.stream", function()
     it("media apart, by name or by number", function()
       local u = usage('{"promptTokenCount":300,"promptTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"IMAGE",'
         .. '"tokenCount":258},{"modality":4,"tokenCount":32}],"candidatesTokenCount":1290,"candidatesTokensDetails":'
-        .. '[{"modality":"IMAGE","tokenCount":1290}]}')
-      assert.same({ cached_tokens = 0, audio_tokens = 32, image_tokens = 258 }, u.usage.prompt_tokens_details)
+        .. '[{"modality":"IMAGE","tokenCount":1290}],"cachedContentTokenCount":30,"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":20}]}')
+      assert.same({ cached_tokens = 30, audio_tokens = 32, image_tokens = 258, cached_tokens_details = { audio_tokens = 20 } },
+        u.usage.prompt_tokens_details)
       assert.same({ reasoning_tokens = 0, image_tokens = 1290 }, u.usage.completion_tokens_details)
     end)
 

@@ -137,7 +137,8 @@ local function response(made, asked, fields)
     reasoning = body.reasoning or { effort = null, summary = null }, store = body.store ~= false,
     temperature = body.temperature or 1, top_p = body.top_p or 1, truncation = body.truncation or "disabled",
     text = body.text or { format = { type = "text" } }, tool_choice = body.tool_choice or "auto",
-    tools = body.tools or json.array(), service_tier = "default",
+    tools = body.tools or json.array(), service_tier = "default", completed_at = null, frequency_penalty = 0,
+    presence_penalty = 0, max_tool_calls = null, top_logprobs = 0, prompt_cache_key = null, safety_identifier = null,
   }
   for name, value in pairs(fields) do out[name] = value end
   return out

@@ -43,7 +43,8 @@ tg_err tg_advice_make(struct tg_config *config, const struct tg_advice_question 
 void tg_advice_free(struct tg_advice *a);
 
 /* What the i-th of the kept would be sent: append to `url` and `body`; *fields are
- * "Name: value\r\n" lines of the snapshot, the provider's key among them. TG_ENOMEM. */
+ * "Name: value\r\n" lines of the snapshot, the provider's key among them. TG_EINVAL where
+ * the provider is spoken to in another format, or its requests are signed; TG_ENOMEM. */
 tg_err tg_advice_request(struct tg_advice *a, size_t i, struct tg_buf *url, struct tg_str *fields,
                          struct tg_buf *body);
 

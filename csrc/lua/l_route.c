@@ -103,6 +103,9 @@ static int l_request(lua_State *L)
     struct tg_buf *url = tgl_buf(L), *body = tgl_buf(L);
     struct tg_str fields;
     tg_err err = tg_advice_request(d, check_place(L, d), url, &fields, body);
+    if (err == TG_EINVAL)
+        return tgl_fail_words(L, err, TG_STR("this provider is spoken to in another format, or its requests "
+                                             "are signed: ask through the client"));
     if (err)
         return tgl_fail(L, err);
     tgl_push_buf(L, url);

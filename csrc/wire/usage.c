@@ -65,7 +65,6 @@ static const struct field fields[] = {
     FIELD("completion_tokens_details", "image_tokens", completion_image),
     FIELD("output_tokens_details", "reasoning_tokens", reasoning),
     FIELD("output_tokens_details", "thinking_tokens", reasoning),       /* Anthropic */
-    FIELD("output_tokens_details", "thinking_tokens", reasoning),           /* Anthropic */
     FIELD("cache_creation", "ephemeral_1h_input_tokens", cache_write_1h),
     FIELD("billed_units", "input_tokens", billed_prompt),       /* Cohere */
     FIELD("billed_units", "output_tokens", billed_completion),

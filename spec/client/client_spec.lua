@@ -937,4 +937,41 @@ describe("a client of a program without an event loop", function()
     assert.matches("^You said", c:chat(embedded.request()).text)
     c:close()
   end)
+
+  -- ---- providers of other formats ----
+
+  local function anthropic(conn, request)
+    if not request.body:find '"stream":true' then
+      provider.json(conn, [[{"type":"message","role":"assistant","content":[{"type":"text","text":"The tide"}],
+        "stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}]])
+      return
+    end
+    provider.begin_stream(conn)
+    for _, data in ipairs {
+      '{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":0}}}',
+      '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The"}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" tide"}}',
+      '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}',
+      '{"type":"message_stop"}',
+    } do provider.event(conn, data) end
+    provider.end_stream(conn)
+  end
+
+  local SPOKEN = { provider_fields = { a = { wire = "anthropic-messages" } } }
+
+  it("asks providers in their own formats", embedded.with({ a = anthropic }, SPOKEN, function(s)
+    local r = assert(s.client:chat(s.request()))
+    assert.equal("The tide", r.text)
+    assert.equal("/v1/messages", s.a.requests[1].path)
+    local _, text = all_of(s.client:stream(s.request()))
+    assert.equal("The tide", text)
+  end))
+
+  it("has no request to make oneself for those", embedded.with({ a = anthropic }, SPOKEN, function(s)
+    local plan = assert(s.client:route(s.request()))
+    local request, err = plan.request(1)
+    assert.is_nil(request)
+    assert.equal("this provider is spoken to in another format, or its requests are signed: ask through the client", err.message)
+  end))
 end)

@@ -58,7 +58,7 @@ describe("the command line", function()
     ["a wrong type"] = { good_with "workers = 'two',", "bad.lua:5: workers: whole number expected" },
     ["a number out of bounds"] = { good_with "timeouts = { idle = -1 },", "bad.lua:5: timeouts.idle: " },
     ["a wire that nobody speaks"] = { 'return { providers = {\n { slug = "a", base_url = "http://a",\n wire = "openai-chatt" } } }',
-      "bad.lua:3: providers[1].wire: openai-chatt: no such wire" },
+      "bad.lua:3: providers[1].wire: there is no wire openai-chatt, did you mean openai-chat?" },
     ["two providers of one name"] = { 'return { auth = "none", providers = {\n { slug = "a", base_url = "http://a" },\n'
       .. ' { slug = "a", base_url = "http://b" } } }', "bad.lua:3: providers[2]: there are two providers a" },
     ["a provider without address"] = { 'return { auth = "none", providers = {\n { slug = "mine" } } }',

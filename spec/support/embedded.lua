@@ -72,7 +72,8 @@ end
 
 --- A configuration as a table, with its catalogue in a file.
 -- @tparam table ports  slug -> port
--- @tparam ?table options  `endpoints`, `models` of gateway.catalog(); `config`: further members
+-- @tparam ?table options  `endpoints`, `models` of gateway.catalog(); `config`: further members;
+--   `provider_fields`: slug -> further fields
 -- @treturn table
 -- @treturn string  the file, to be removed
 function embedded.config(ports, options)
@@ -83,6 +84,7 @@ function embedded.config(ports, options)
   for i, slug in ipairs(slugs) do
     providers[i] = { slug = slug, name = "Provider " .. slug:upper(), key = "key-of-" .. slug,
                      base_url = ("http://127.0.0.1:%d/v1"):format(ports[slug]) }
+    for name, value in pairs((options.provider_fields or {})[slug] or {}) do providers[i][name] = value end
   end
   gateway.write(path, gateway.catalog(slugs, options.endpoints, options.models))
   local config = { providers = providers, catalog = { path } }

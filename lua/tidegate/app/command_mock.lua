@@ -1,4 +1,4 @@
---- tidegate mock: an OpenAI-compatible provider for development and chaos.
+--- tidegate mock: a provider in any format, for development and chaos.
 
 local core   = require "tidegate.core"
 local script = require "tidegate.app.mock.script"
@@ -9,9 +9,10 @@ local command = {
   arguments = { "[SCRIPT]" },
   options = { { name = "listen", value = "HOST:PORT", doc = "default 127.0.0.1:9001" } },
   doc = [[
-Answers /chat/completions (streamed or not), /completions, /embeddings and
-/models below any path, always with the same words. SCRIPT is a Lua file that
-returns a table: how fast, how long, how often it fails and how, which dialect,
+A provider in any format: the path says which, as real providers have them
+(/chat/completions, /v1/messages, /responses, /models/M:generateContent,
+/model/M/converse, /v2/chat, /api/chat, ...). Always the same words. SCRIPT is a
+Lua file that returns a table: how fast, how long, how often it fails and how,
 or a function that answers each request itself. docs/mock.md.]],
 }
 

@@ -19,7 +19,7 @@ end
 
 local function help()
   local out = {
-    "Tidegate: one OpenAI-compatible endpoint in front of every model provider.", "",
+    "Tidegate: one endpoint in front of every model provider.", "",
     "Usage: tidegate COMMAND [...]", "",
   }
   for _, name in ipairs(COMMANDS) do

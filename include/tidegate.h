@@ -292,7 +292,8 @@ struct tidegate_upstream {
     struct tidegate_str body;
 };
 
-/* NULL when there is no such endpoint, or no memory. Holds until the next call for this plan. */
+/* NULL when there is no such endpoint, or no memory, or where the provider is spoken to in another format
+ * than chat or its requests are signed. Holds until the next call for this plan. */
 TIDEGATE_API const struct tidegate_upstream *tidegate_plan_request(struct tidegate_plan *p,
                                                                    size_t i);
 

@@ -3,7 +3,12 @@
 #include "base/log.h"
 #include "flow/engine.h"
 
-enum { BYTES_A_TOKEN = 4 };        /* rule of thumb where a provider gives no count */
+enum {
+    BYTES_A_TOKEN = 4,             /* rule of thumb where a provider gives no count */
+    CHARGE_TIMES  = 2,             /* of what a request could cost by its list prices: a charge that is told
+                                      is believed so far, and ... */
+    CHARGE_MORE_NANO = 100 * 1000 * 1000   /* ... $0.10 beyond: searches that nobody counts */
+};
 
 /* Speed: the tokens behind the first over the time from first to last content.
  * An answer that came whole tells only how long all of it took. */
@@ -105,7 +110,7 @@ void tg_settle_price(struct tg_exchange *x)
     most = x->max_tokens > u->completion ? x->max_tokens : u->completion;
     ceiling = tg_price_ceiling(&prices, u->prompt > x->prompt_tokens ? u->prompt : x->prompt_tokens,
                                most, x->images);
-    x->cost = tg_price_cost(&prices, u, x->images, ceiling > 0 ? 2 * ceiling : -1);
+    x->cost = tg_price_cost(&prices, u, x->images, ceiling > 0 ? CHARGE_TIMES * ceiling + CHARGE_MORE_NANO : -1);
 }
 
 /* Who asked, and by which policy it was decided. */

@@ -19,6 +19,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include "wire/json.h"
@@ -481,8 +482,20 @@ static enum mark mark_of(lua_State *L, int at, const struct shared *all)
 /* What is written, and where. */
 struct writing {
     struct tg_buf *out;
-    const struct shared *all;
+    struct shared *all;
 };
+
+/* Raise, and let others have the buffer. */
+static void refuse(lua_State *L, const struct writing *w, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    give_back(w->out, &w->all->out, &w->all->is_out_taken);
+    lua_error(L);
+}
 
 static void put_value(lua_State *L, int at, const struct writing *w, int depth);
 
@@ -526,10 +539,10 @@ static bool push_order(lua_State *L, int at)
     return false;
 }
 
-static void check_key(lua_State *L, int at)
+static void check_key(lua_State *L, int at, const struct writing *w)
 {
     if (lua_type(L, at) != LUA_TSTRING)
-        luaL_error(L, "cannot write a table with keys of type %s as JSON", luaL_typename(L, at));
+        refuse(L, w, "cannot write a table with keys of type %s as JSON", luaL_typename(L, at));
 }
 
 /* The members that the list on top names. */
@@ -560,7 +573,7 @@ static bool put_few(lua_State *L, int at, const struct writing *w, int depth)
 
     luaL_checkstack(L, 2 * FEW + 8, "JSON too deep");
     for (lua_pushnil(L); lua_next(L, at); n++) {         /* Stack: ... key value */
-        check_key(L, -2);
+        check_key(L, -2, w);
         if (n == FEW) {
             lua_settop(L, base);
             return false;
@@ -594,7 +607,7 @@ static void put_many(lua_State *L, int at, const struct writing *w, int depth)
     size_t n = 0, i = 0;
 
     for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), n++)
-        check_key(L, -2);
+        check_key(L, -2, w);
     struct tg_str *names = lua_newuserdata(L, (n + 1) * sizeof *names);
     for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1), i++)
         names[i].at = lua_tolstring(L, -2, &names[i].len);
@@ -623,7 +636,7 @@ static void put_object(lua_State *L, int at, enum mark mark, const struct writin
 static void put_table(lua_State *L, int at, const struct writing *w, int depth)
 {
     if (depth >= DEPTH_MAX)
-        luaL_error(L, "cannot write tables nested deeper than %d as JSON", DEPTH_MAX);
+        refuse(L, w, "cannot write tables nested deeper than %d as JSON", DEPTH_MAX);
     luaL_checkstack(L, 8, "JSON too deep");
     enum mark mark = mark_of(L, at, w->all);
     if (mark == IS_RAW) {
@@ -637,8 +650,9 @@ static void put_table(lua_State *L, int at, const struct writing *w, int depth)
     }
 }
 
-static void put_number(lua_State *L, int at, struct tg_buf *out)
+static void put_number(lua_State *L, int at, const struct writing *w)
 {
+    struct tg_buf *out = w->out;
     double n = lua_tonumber(L, at);
 #if LUA_VERSION_NUM >= 503
     if (lua_isinteger(L, at)) {
@@ -647,7 +661,7 @@ static void put_number(lua_State *L, int at, struct tg_buf *out)
     }
 #endif
     if (!isfinite(n))
-        luaL_error(L, "cannot write %f as JSON", n);
+        refuse(L, w, "cannot write %f as JSON", n);
     if (n == floor(n) && fabs(n) < 9007199254740992.0)
         tg_buf_i64(out, (int64_t)n);
     else
@@ -658,7 +672,7 @@ static void put_value(lua_State *L, int at, const struct writing *w, int depth)
 {
     switch (lua_type(L, at)) {
     case LUA_TSTRING:  tg_json_put_text(w->out, tgl_check_str(L, at)); return;
-    case LUA_TNUMBER:  put_number(L, at, w->out); return;
+    case LUA_TNUMBER:  put_number(L, at, w); return;
     case LUA_TBOOLEAN: tg_buf_z(w->out, lua_toboolean(L, at) ? "true" : "false"); return;
     case LUA_TTABLE:   put_table(L, at, w, depth); return;
     case LUA_TLIGHTUSERDATA:
@@ -668,7 +682,7 @@ static void put_value(lua_State *L, int at, const struct writing *w, int depth)
         }
         /* fall through */
     default:
-        luaL_error(L, "cannot write a %s as JSON", luaL_typename(L, at));
+        refuse(L, w, "cannot write a %s as JSON", luaL_typename(L, at));
     }
 }
 

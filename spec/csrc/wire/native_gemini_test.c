@@ -21,17 +21,17 @@ static struct tg_answer *told(const char *events, tg_err want)
     return a;
 }
 
-TEST("every chunk has our id where it has one, and keeps the model's version")
+TEST("every chunk has our id and the model's name where it has one")
 {
     story_check(TG_API_GEMINI,
         "|{'candidates': [{'content': {'parts': [{'text': 'Hi'}]}}],'modelVersion': 'gemini-9',"
         "'responseId': 'r1'}\n" TEXT
         "|{'responseId':'r1','candidates':[{'finishReason':'STOP'}],"
         "'usageMetadata':{'promptTokenCount':3},'modelVersion':'gemini-9'}\n",
-        "|{'candidates': [{'content': {'parts': [{'text': 'Hi'}]}}],'modelVersion': 'gemini-9',"
+        "|{'candidates': [{'content': {'parts': [{'text': 'Hi'}]}}],'modelVersion': 'v/m',"
         "'responseId': 'gen-1'}\n" TEXT,
         "|{'responseId':'gen-1','candidates':[{'finishReason':'STOP'}],"
-        "'usageMetadata':{'promptTokenCount':3,'cost':0.00140355},'modelVersion':'gemini-9'}\n");
+        "'usageMetadata':{'promptTokenCount':3,'cost':0.00140355},'modelVersion':'v/m'}\n");
 }
 
 TEST("text, thoughts, calls and data are content; signatures belong to them")

@@ -361,7 +361,7 @@ TEST("a whole body is the provider's, byte for byte but for what is ours")
         "{'candidates':[{'content':{'parts':[{'text':'x'}]},'finishReason':'STOP'}],"
         "'usageMetadata':{'promptTokenCount':3},'modelVersion':'gemini-9','responseId':'r1'}",
         "{'candidates':[{'content':{'parts':[{'text':'x'}]},'finishReason':'STOP'}],"
-        "'usageMetadata':{'promptTokenCount':3,'cost':0.00140355},'modelVersion':'gemini-9',"
+        "'usageMetadata':{'promptTokenCount':3,'cost':0.00140355},'modelVersion':'v/m',"
         "'responseId':'gen-1','openrouter_metadata':{}}");
 }
 

@@ -64,6 +64,47 @@ describe("tidegate.core json", function()
     assert.equal('{"b":2,"a":1}', json.encode(json.ordered({ a = 1, b = 2 }, { "b", "a", "absent" })))
   end)
 
+  it("sorts the members of an object of any size", function()
+    for _, size in ipairs { 1, 15, 16, 17, 300 } do
+      local object, texts = {}, {}
+      for i = 1, size do
+        local name = ("m%03d"):format(i * 7919 % 1000)
+        object[name], texts[i] = i, ('"%s":%d'):format(name, i)
+      end
+      table.sort(texts)
+      assert.equal("{" .. table.concat(texts, ",") .. "}", json.encode(object))
+    end
+  end)
+
+  it("writes what comes after something that is no JSON", function()
+    for _, wrong in ipairs { { print }, { 0 / 0 }, { [1.5] = 1 } } do
+      assert.has_error(function() json.encode { a = "begun", b = wrong } end)
+      assert.equal('{"a":1}', json.encode { a = 1 })
+    end
+  end)
+
+  it("reads one text in all ways, one after the other, and another one in between", function()
+    for i = 1, 3 do
+      local text = ('{"a":{"b":[%d,"x"]}}'):format(i)
+      assert.is_true(json.check(text))
+      assert.equal(tostring(i), (json.pick(text, "a.b.0")))
+      assert.same({ a = { b = { i, "x" } } }, json.read(text))
+      assert.is_nil((json.pick("[]", "a")))
+      assert.equal('"x"', (json.pick(text, "a.b.1")))
+      assert.equal(('{"b":[%d,"x"]}'):format(i), tostring(json.split(text).a))
+    end
+    local deep = ("["):rep(200) .. ("]"):rep(200)
+    assert.is_true(json.check(deep))
+    assert.is_nil(json.read(deep))
+    assert.equal(1, #json.elements(deep))
+  end)
+
+  it("counts characters", function()
+    for _, case in ipairs { { "", 0 }, { "tide", 4 }, { "Büsum", 5 }, { ("ü"):rep(13), 13 }, { "潮は🌊です", 6 } } do
+      assert.equal(case[2], json.chars(case[1]))
+    end
+  end)
+
   it("hands the members of an object out as they stand", function()
     local members, names = json.split '{ "b": 1.50, "a\\u0062": [1, 2] }'
     assert.same({ "b", "ab" }, names)

@@ -24,6 +24,8 @@ end
 
 -- ---- every client's format ----
 
+local SERIAL = "0000000000 "           -- bench/load.c puts each request's number there
+
 local CHAT = [[{"model":"%s",%s"messages":[{"role":"system","content":"You are a \"helpful\" assistant.\n"},]]
   .. [[{"role":"user","content":"%s"}],"temperature":0.7,"max_tokens":1000}]]
 local MESSAGES = [[{"model":"%s",%s"system":"You are a \"helpful\" assistant.\n",]]
@@ -36,7 +38,7 @@ local GEMINI = [[{"systemInstruction":{"parts":[{"text":"You are a \"helpful\" a
 
 local function posted(path, text)
   return function(model, words, stream)
-    return path, text:format(model, stream and '"stream":true,' or "", words_of(words))
+    return path, text:format(model, stream and '"stream":true,' or "", SERIAL .. words_of(words))
   end
 end
 
@@ -47,7 +49,7 @@ bodies.of = {
   responses = posted("/v1/responses", RESPONSES),
   gemini    = function(model, words, stream)
     local method = stream and ":streamGenerateContent?alt=sse" or ":generateContent"
-    return "/v1beta/models/" .. model .. method, GEMINI:format(words_of(words))
+    return "/v1beta/models/" .. model .. method, GEMINI:format(SERIAL .. words_of(words))
   end,
 }
 

@@ -92,7 +92,7 @@ function formats.write(dir)
     if type(kind) == "function" then kind = kind {} end
     process.write(("%s/%s.events"):format(dir, wire.name), kind .. "\n" .. joined(format.stream(made(EVENTS)), wire.more))
     process.write(("%s/%s.whole"):format(dir, wire.name), (format.whole_type or "application/json") .. "\n"
-      .. core.json.encode(format.whole(made(WHOLE_TOKENS))))
+      .. core.json.encode(format.whole(made(WHOLE_TOKENS))):gsub('"the tide', '"0000000000 the tide', 1))
   end
 end
 

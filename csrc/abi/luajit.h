@@ -27,7 +27,7 @@
     X(lua_rawequal) X(lua_rawget) X(lua_rawgeti) X(lua_rawset) X(lua_rawseti) X(lua_remove) \
     X(lua_replace) X(lua_resume) X(lua_setallocf) X(lua_setfield) X(lua_sethook) \
     X(lua_setmetatable) X(lua_settop) X(lua_toboolean) X(lua_tointeger) X(lua_tolstring) \
-    X(lua_tonumber) X(lua_topointer) X(lua_touserdata) X(lua_type) X(lua_typename) X(lua_xmove) \
+    X(lua_pushvfstring) X(lua_tonumber) X(lua_topointer) X(lua_touserdata) X(lua_type) X(lua_typename) X(lua_xmove) \
     X(lua_yield) \
     X(luaL_addlstring) X(luaL_addvalue) X(luaL_argerror) X(luaL_buffinit) X(luaL_callmeta) \
     X(luaL_checkany) X(luaL_checkinteger) X(luaL_checklstring) X(luaL_checknumber) \
@@ -102,6 +102,7 @@ const char *tga_luajit_open(void);
 #define lua_tointeger         (tga_luajit.lua_tointeger)
 #define lua_tolstring         (tga_luajit.lua_tolstring)
 #define lua_tonumber          (tga_luajit.lua_tonumber)
+#define lua_pushvfstring      (tga_luajit.lua_pushvfstring)
 #define lua_topointer         (tga_luajit.lua_topointer)
 #define lua_touserdata        (tga_luajit.lua_touserdata)
 #define lua_type              (tga_luajit.lua_type)

@@ -72,6 +72,12 @@ void tg_settle_attempt(struct tg_exchange *x, enum tg_outcome outcome, uint64_t 
     }
 }
 
+/* What was filtered may say why, and costs what was counted. */
+static bool is_filtered(const struct tg_exchange *x)
+{
+    return tg_str_is(tg_answer_finish_reason(x->answer), "content_filter");
+}
+
 /* A provider that counts nothing, or zero tokens for text that is there, is
  * counted for: by bytes, and said to be doubtful. */
 static void complete_usage(struct tg_exchange *x)
@@ -87,7 +93,7 @@ static void complete_usage(struct tg_exchange *x)
     if (!tg_api_streams(x->api)) {
         u->completion = -1;                        /* vectors and scores are no tokens */
         u->total = u->prompt;
-    } else if (u->completion < 0 || (u->completion == 0 && completion > 0)) {
+    } else if (u->completion < 0 || (u->completion == 0 && completion > 0 && !is_filtered(x))) {
         u->completion = completion;
         u->doubtful = true;
     }

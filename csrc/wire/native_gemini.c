@@ -115,6 +115,8 @@ static tg_err read_feedback(struct tg_answer *a, struct tg_json feedback)
         return TG_OK;
     if (tg_native_choice(a, &c))
         return TG_ENOMEM;
+    if (a->facts.usage.prompt < 0)         /* nothing was counted, and nothing is charged */
+        a->facts.usage.prompt = a->facts.usage.completion = 0;
     if (tg_native_word_is(reason, "\"OTHER\""))     /* of a candidate it would be an accident */
         reason = (struct tg_json){ 0 };
     return tg_native_ends(a, c, (struct tg_json){ TG_STR("\"content_filter\""), TG_JSON_STRING },

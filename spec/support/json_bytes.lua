@@ -1,4 +1,4 @@
---- Is one JSON text another, byte for byte, but for some members?
+--- JSON texts as their bytes: is one another but for some members, and has an object a member twice?
 
 local json_bytes = {}
 
@@ -32,10 +32,12 @@ local function tokens(text)
   local value
 
   local function members(path, closing)
-    local lead = space()
+    local lead, seen = space(), {}
     while text:sub(at, at) ~= closing do
       if closing == "}" then
         local name = string()
+        if seen[name] then out.twice = path .. "." .. name end
+        seen[name] = true
         local inner = (path == "" and "" or path .. ".") .. name:sub(2, -2)
         put(inner, lead .. name .. space() .. take "^:")
         value(inner, space())
@@ -91,5 +93,8 @@ function json_bytes.differ(ours, theirs, masks)
     end
   end
 end
+
+--- @treturn ?string  the path of a member that its object has twice
+function json_bytes.twice(text) return tokens(text).twice end
 
 return json_bytes

@@ -56,9 +56,10 @@ local function last_event(r)
     local events = r.wire.read.events(r.body)
     return events[#events - 1] and events[#events - 1].ends - 1
   end
-  local ends = r.slug == "ollama" and "\n(){" or "\n\r?\n()[ed][va][et][na]t?:"
   local body, last = r.body:gsub("data: %[DONE%]%s*$", ""), nil
-  for at in body:gmatch(ends) do last = at end
+  for at in body:gmatch(r.slug == "ollama" and "\n()" or "\n\r?\n()") do
+    if at <= #body then last = at end
+  end
   return last and last - 1
 end
 

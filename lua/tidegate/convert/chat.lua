@@ -12,10 +12,12 @@ local chat = {}
 -- Schemas keep the order of their members, on which prompt caches depend.
 local KEEP = { parameters = true, schema = true }
 
---- @treturn ?table  the request; `parameters` and `schema` are json.raw
+--- @tparam string text
+-- @tparam ?table keep  the names of members that stay json.raw; default `parameters` and `schema`
+-- @treturn ?table  the request
 -- @treturn ?string  what has the wrong type
-function chat.read(text)
-  local body, err = json.read(text, KEEP)
+function chat.read(text, keep)
+  local body, err = json.read(text, keep or KEEP)
   if not body then return nil, tostring(err) end
   local ok, why = shape.check(body)
   if not ok then return nil, why end

@@ -6,7 +6,6 @@
 
 local json  = require("tidegate.core").json
 local chat  = require "tidegate.convert.chat"
-local shape = require "tidegate.convert.shape"
 
 local chat_to_ollama = { from = "chat", to = "ollama" }
 
@@ -166,10 +165,8 @@ end
 --- @treturn ?string  the body of POST /api/chat; nil and a sentence when there is none
 -- @treturn table  what could not be carried
 function chat_to_ollama.request(text, about)
-  local body, err = json.read(text, KEEP)
-  if not body then return nil, tostring(err) end
-  local ok, why = shape.check(body)
-  if not ok then return nil, why end
+  local body, why = chat.read(text, KEEP)
+  if not body then return nil, why end
   local lost = {}
   for _, name in ipairs(chat.lost(body, CARRIED)) do lost[name] = true end
   if body.n and body.n ~= 1 then lost.n = true end

@@ -268,6 +268,7 @@ local function last_parts(it)
   local bundle = signature.bundle(it.foreign)
   for _, call in ipairs(it.calls) do
     local signed = it.signatures[call.id or ""]
+    it.signatures[call.id or ""] = nil
     if not signed then signed, bundle = bundle, nil end
     out[#out + 1] = object {
       { "functionCall", object { { "id", call.id and json.encode(call.id) }, { "name", json.encode(call.name or "") },
@@ -276,6 +277,10 @@ local function last_parts(it)
     }
   end
   if bundle then out[#out + 1] = json.encode { text = "", thoughtSignature = bundle } end
+  -- Of no call: some gateways put the id of what they made of it.
+  for _, id in ipairs(chat.sorted(it.signatures)) do
+    out[#out + 1] = json.encode { text = "", thoughtSignature = it.signatures[id] }
+  end
   if not out[1] then out[1] = '{"text":""}' end
   return out
 end

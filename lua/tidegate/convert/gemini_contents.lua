@@ -69,8 +69,9 @@ end
 -- Thoughts, text and what is left as it was, in their order.
 -- @treturn table  { calls = signatures by id, images = signatures by number }
 local function restore(out, message, details, how)
-  local place = { out = out, thoughts = {}, images = {}, calls = {},
+  local place = { out = out, thoughts = {}, images = {}, calls = {}, made = {},
                   text = setmetatable({ out = out, text = chat.text(message.content) or "", at = 0 }, cursor) }
+  for _, call in ipairs(message.tool_calls or {}) do place.made[call.id or ""] = true end
   for _, detail in ipairs(details) do
     local where = type(detail.part) == "table" and detail.part or {}
     if where.at then place.text:to(tonumber(where.at) or 0) end
@@ -80,7 +81,7 @@ local function restore(out, message, details, how)
       how.lost["messages.reasoning_details"] = true
     elseif detail.type == "reasoning.server_tool_call" and json.check(detail.data or "") then
       out[#out + 1] = json.raw(detail.data)
-    elseif detail.type == "reasoning.encrypted" and detail.id then
+    elseif detail.type == "reasoning.encrypted" and place.made[detail.id or ""] then
       place.calls[detail.id] = detail.data
     elseif detail.type == "reasoning.encrypted" then
       sign(place, detail, where)

@@ -53,7 +53,8 @@ end
 
 -- What a provider called the same counts, which the contract's usage has beside its own.
 local OTHERS = { input_tokens = true, output_tokens = true, cache_read_input_tokens = true,
-                 cache_creation_input_tokens = true, cache_creation = true }
+                 cache_creation_input_tokens = true, cache_creation = true, input_tokens_details = true,
+                 output_tokens_details = true }
 
 --- The contract's usage under this format's names.
 function object.usage(usage)

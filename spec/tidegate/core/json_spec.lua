@@ -100,7 +100,7 @@ describe("tidegate.core json", function()
   end)
 
   it("counts characters", function()
-    for _, case in ipairs { { "", 0 }, { "tide", 4 }, { "Büsum", 5 }, { ("ü"):rep(13), 13 }, { "潮は🌊です", 6 } } do
+    for _, case in ipairs { { "", 0 }, { "tide", 4 }, { "Büsum", 5 }, { ("ü"):rep(13), 13 }, { "潮は🌊です", 5 } } do
       assert.equal(case[2], json.chars(case[1]))
     end
   end)

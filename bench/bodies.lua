@@ -2,10 +2,10 @@
 
 local bodies = {}
 
--- So many words, as they stand in JSON.
-local function words_of(count)
+-- So many words, as they stand in JSON; `other` every second time.
+local function words_of(count, other)
   local text = {}
-  for i = 1, count do text[i] = i % 9 == 0 and [[said \"so\",\n]] or "words" end
+  for i = 1, count do text[i] = i % 9 == 0 and [[said \"so\",\n]] or i % 2 == 0 and other or "words" end
   return table.concat(text, " ")
 end
 
@@ -24,7 +24,7 @@ end
 
 -- ---- every client's format ----
 
-local SERIAL = "0000000000 "           -- bench/load.c puts each request's number there
+local VARIED = "0000000000"            -- bench/vary.h
 
 local CHAT = [[{"model":"%s",%s"messages":[{"role":"system","content":"You are a \"helpful\" assistant.\n"},]]
   .. [[{"role":"user","content":"%s"}],"temperature":0.7,"max_tokens":1000}]]
@@ -38,7 +38,7 @@ local GEMINI = [[{"systemInstruction":{"parts":[{"text":"You are a \"helpful\" a
 
 local function posted(path, text)
   return function(model, words, stream)
-    return path, text:format(model, stream and '"stream":true,' or "", SERIAL .. words_of(words))
+    return path, text:format(model, stream and '"stream":true,' or "", words_of(words, VARIED))
   end
 end
 
@@ -49,7 +49,7 @@ bodies.of = {
   responses = posted("/v1/responses", RESPONSES),
   gemini    = function(model, words, stream)
     local method = stream and ":streamGenerateContent?alt=sse" or ":generateContent"
-    return "/v1beta/models/" .. model .. method, GEMINI:format(SERIAL .. words_of(words))
+    return "/v1beta/models/" .. model .. method, GEMINI:format(words_of(words, VARIED))
   end,
 }
 

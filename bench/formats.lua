@@ -14,8 +14,8 @@ local process = require "bench.process"
 local formats = {}
 
 local CONNECTIONS, EVENTS = 64, 200
-local WHOLE_TOKENS = 300               -- of the mock's: an answer of about 1.5 KB
-local WORDS = 120                      -- of a request: 1 KB
+local WHOLE = ("0000000000 tide "):rep(84) -- the text of a whole answer, never the same twice (bench/vary.h)
+local WORDS = 104                      -- of a request: 1 KB
 
 --- What a translated request, and a translated event, may cost, to chat over openai-chat in the same repetition.
 formats.LIMITS = { request = 2.5, event = 3 }
@@ -74,6 +74,11 @@ local function joined(events, more)
   return table.concat(out)
 end
 
+local function whole(made, b, asked)
+  made.tokens, made.text = { WHOLE }, WHOLE
+  return made, b, asked
+end
+
 --- Write the answers of every wire below `dir`.
 function formats.write(dir)
   local core   = require "tidegate.core"
@@ -92,7 +97,7 @@ function formats.write(dir)
     if type(kind) == "function" then kind = kind {} end
     process.write(("%s/%s.events"):format(dir, wire.name), kind .. "\n" .. joined(format.stream(made(EVENTS)), wire.more))
     process.write(("%s/%s.whole"):format(dir, wire.name), (format.whole_type or "application/json") .. "\n"
-      .. core.json.encode(format.whole(made(WHOLE_TOKENS))):gsub('"the tide', '"0000000000 the tide', 1))
+      .. core.json.encode(format.whole(whole(made(#WHOLE / 5)))))
   end
 end
 

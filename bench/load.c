@@ -4,8 +4,8 @@
  *          [--rate R] [--stream N [--until TEXT] | --hold | --unread S] [--header LINE]...
  *          [--watch PID,PID]
  *
- * As it is, each connection sends its next request when the answer is whole. Ten
- * zeros in the body become the request's number: no two are alike.
+ * As it is, each connection sends its next request when the answer is whole. No
+ * two requests are alike where the body says so (vary.h).
  *
  *   --rate R    sends R requests a second, at times of its own: each connection
  *               leaves gaps between 0 and twice C/R. A request that could not be
@@ -44,8 +44,9 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "vary.h"
 
-enum { IN_BYTES = 256 * 1024, EVENTS = 512, SAMPLES = 4 << 20, WATCHED_MAX = 16, SERIAL_DIGITS = 10 };
+enum { IN_BYTES = 256 * 1024, EVENTS = 512, SAMPLES = 4 << 20, WATCHED_MAX = 16 };
 
 struct conn {
     int fd;
@@ -68,7 +69,8 @@ struct cost {                      /* of the watched processes */
     long rss_kib;                  /* of the largest */
 };
 
-static char *request, *serial;     /* serial: where the request's number stands, or NULL */
+static char *request;
+static struct vary varied;         /* of the request's body */
 static const char *until_text;     /* of another format's last event; NULL: ours */
 static size_t request_len;
 static bool holds;
@@ -154,13 +156,9 @@ static void dial(struct conn *c);
 
 static void send_request(struct conn *c)
 {
-    static uint64_t sent;
-    uint64_t n = ++sent;
     size_t at = 0;
 
-    for (int i = SERIAL_DIGITS - 1; serial && i >= 0; i--, n /= 10)
-        serial[i] = (char)('0' + n % 10);
-
+    vary(&varied);
     c->sent = c->due ? c->due : now_ns();
     c->due = 0;
     c->in_body = c->is_bad = c->is_done = false;
@@ -477,7 +475,7 @@ static void make_request(const char *path, const char *headers, const char *body
         "Accept-Language: *\r\nSec-Fetch-Mode: cors\r\n%sContent-Length: %zu\r\n\r\n",
         path, port, headers, body_len);
     memcpy(request + request_len, body, body_len);
-    serial = memmem(request + request_len, body_len, "0000000000", SERIAL_DIGITS);
+    vary_find(&varied, request + request_len, body_len);
     request_len += body_len;
 }
 

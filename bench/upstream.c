@@ -17,7 +17,7 @@
  * stands in DIR (bench/formats.lua writes it): KEY.whole, or, where the path or the
  * body asks for a stream, the events of KEY.events, one a write, 5 ms apart. The
  * first line of a file is its content type; an event is its length in a line, and
- * that many bytes. Ten zeros in a whole answer become its number: no two are alike. */
+ * that many bytes. Whole answers are never the same twice (vary.h). */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -35,6 +35,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "vary.h"
 
 enum {
     IN_BYTES = 256 * 1024,         /* a request, head and body */
@@ -51,8 +52,9 @@ enum {
 /* The answers of one format, as they go over the wire: the first event behind the head. */
 struct format {
     char key[32];
-    char *answer, *serial;         /* serial: where the answer's number stands, or NULL */
+    char *answer;
     size_t answer_len;
+    struct vary vary;              /* of the answer */
     struct {
         char *at;
         size_t len;
@@ -88,7 +90,7 @@ static const char sse_head[] =
 #define EVENT_BEFORE "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\"," \
                      "\"created\":1700000000,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"t="
 #define EVENT_AFTER  "\"},\"finish_reason\":null}]}\n\n"
-enum { TIME_DIGITS = 20, SERIAL_DIGITS = 10 };
+enum { TIME_DIGITS = 20 };
 
 static uint64_t now_ns(void)
 {
@@ -161,7 +163,7 @@ static void read_whole(struct format *f, const char *text, size_t len)
         "HTTP/1.1 200 OK\r\nContent-Type: %.*s\r\nContent-Length: %zu\r\n\r\n", n, text, body_len);
     memcpy(f->answer + f->answer_len, body, body_len);
     f->answer_len += body_len;
-    f->serial = memmem(f->answer, f->answer_len, "0000000000", SERIAL_DIGITS);
+    vary_find(&f->vary, f->answer, f->answer_len);
 }
 
 static void read_events(struct format *f, const char *text)
@@ -246,21 +248,17 @@ static bool wants_stream(const char *head, const char *body, size_t n)
 
 /* ---- what is sent ---- */
 
-static void put_digits(char *at, int digits, uint64_t n)
-{
-    for (int i = digits - 1; i >= 0; i--, n /= 10)
-        at[i] = (char)('0' + n % 10);
-}
-
 /* One event of `bytes` as a chunk; returns its length on the wire. */
 static size_t put_event(char *at, int bytes)
 {
     int bare = (int)sizeof EVENT_BEFORE - 1 + TIME_DIGITS + (int)sizeof EVENT_AFTER - 1;
     int pad = bytes > bare ? bytes - bare : 0;
     char *p = at + sprintf(at, "%x\r\n", (unsigned)(bare + pad));
+    uint64_t t = now_ns();
 
     p = mempcpy(p, EVENT_BEFORE, sizeof EVENT_BEFORE - 1);
-    put_digits(p, TIME_DIGITS, now_ns());
+    for (int i = TIME_DIGITS - 1; i >= 0; i--, t /= 10)
+        p[i] = (char)('0' + t % 10);
     p += TIME_DIGITS;
     memset(p, 'w', (size_t)pad);
     p = mempcpy(p + pad, EVENT_AFTER, sizeof EVENT_AFTER - 1);
@@ -400,11 +398,8 @@ static long number(const char *body, size_t n, const char *name, long otherwise)
 
 static void serve_format(struct conn *c, bool is_stream)
 {
-    static uint64_t answers;
-
     if (!is_stream) {
-        if (c->format->serial)
-            put_digits(c->format->serial, SERIAL_DIGITS, ++answers);
+        vary(&c->format->vary);
         put(c, c->format->answer, c->format->answer_len);
         return;
     }

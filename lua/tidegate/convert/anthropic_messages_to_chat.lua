@@ -2,10 +2,10 @@
 -- Vertex, and who else speaks the format).
 
 local json     = require("tidegate.core").json
-local blocks   = require "tidegate.convert.anthropic_blocks"
-local events   = require "tidegate.convert.anthropic_events"
-local incoming = require "tidegate.convert.anthropic_incoming"
-local usage    = require "tidegate.convert.anthropic_usage"
+local blocks   = require "tidegate.convert.anthropic.blocks"
+local events   = require "tidegate.convert.anthropic.events"
+local incoming = require "tidegate.convert.anthropic.incoming"
+local usage    = require "tidegate.convert.anthropic.usage"
 
 local anthropic_messages_to_chat = { from = "anthropic-messages", to = "chat" }
 

@@ -2,10 +2,10 @@
 
 local json   = require("tidegate.core").json
 local chunk  = require "tidegate.convert.chunk"
-local layout = require "tidegate.convert.anthropic_layout"
-local models = require "tidegate.convert.bedrock_models"
-local shapes = require "tidegate.convert.bedrock_shapes"
-local words  = require "tidegate.convert.bedrock_words"
+local layout = require "tidegate.convert.anthropic.layout"
+local models = require "tidegate.convert.bedrock.models"
+local shapes = require "tidegate.convert.bedrock.shapes"
+local words  = require "tidegate.convert.bedrock.words"
 
 local bedrock_converse_to_chat = { from = "bedrock-converse", to = "chat" }
 

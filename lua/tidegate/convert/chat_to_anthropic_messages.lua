@@ -1,9 +1,9 @@
 --- Chat as Anthropic's Messages API: requests for its providers (Anthropic, Claude on Vertex), answers for its clients.
 
 local json     = require("tidegate.core").json
-local outgoing = require "tidegate.convert.anthropic_outgoing"
-local request  = require "tidegate.convert.anthropic_request"
-local writer   = require "tidegate.convert.anthropic_writer"
+local outgoing = require "tidegate.convert.anthropic.outgoing"
+local request  = require "tidegate.convert.anthropic.request"
+local writer   = require "tidegate.convert.anthropic.writer"
 
 local chat_to_anthropic_messages = { from = "chat", to = "anthropic-messages" }
 

@@ -6,11 +6,11 @@
 
 local json      = require("tidegate.core").json
 local chat      = require "tidegate.convert.chat"
-local content   = require "tidegate.convert.bedrock_content"
-local history   = require "tidegate.convert.bedrock_history"
-local models    = require "tidegate.convert.bedrock_models"
-local reasoning = require "tidegate.convert.bedrock_reasoning"
-local shapes    = require "tidegate.convert.bedrock_shapes"
+local content   = require "tidegate.convert.bedrock.content"
+local history   = require "tidegate.convert.bedrock.history"
+local models    = require "tidegate.convert.bedrock.models"
+local reasoning = require "tidegate.convert.bedrock.reasoning"
+local shapes    = require "tidegate.convert.bedrock.shapes"
 
 local chat_to_bedrock_converse = { from = "chat", to = "bedrock-converse" }
 

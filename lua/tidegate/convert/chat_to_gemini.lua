@@ -3,13 +3,13 @@
 -- docs/wires/gemini.md says what becomes of what. Pure.
 
 local json       = require("tidegate.core").json
-local answers    = require "tidegate.convert.gemini_answers"
+local answers    = require "tidegate.convert.gemini.answers"
 local chat       = require "tidegate.convert.chat"
-local config     = require "tidegate.convert.gemini_config"
-local contents   = require "tidegate.convert.gemini_contents"
-local embeddings = require "tidegate.convert.gemini_embeddings"
-local tools      = require "tidegate.convert.gemini_tools"
-local words      = require "tidegate.convert.gemini_words"
+local config     = require "tidegate.convert.gemini.config"
+local contents   = require "tidegate.convert.gemini.contents"
+local embeddings = require "tidegate.convert.gemini.embeddings"
+local tools      = require "tidegate.convert.gemini.tools"
+local words      = require "tidegate.convert.gemini.words"
 
 local chat_to_gemini = { from = "chat", to = "gemini" }
 

@@ -6,7 +6,7 @@
 local json     = require("tidegate.core").json
 local chat     = require "tidegate.convert.chat"
 local edit     = require "tidegate.convert.edit"
-local messages = require "tidegate.convert.mistral_messages"
+local messages = require "tidegate.convert.mistral.messages"
 local shape    = require "tidegate.convert.shape"
 
 local chat_to_mistral = { from = "chat", to = "mistral" }

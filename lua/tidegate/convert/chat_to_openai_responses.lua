@@ -6,11 +6,11 @@
 local json     = require("tidegate.core").json
 local chat     = require "tidegate.convert.chat"
 local edit     = require "tidegate.convert.edit"
-local items    = require "tidegate.convert.responses_items"
-local messages = require "tidegate.convert.responses_messages"
-local output   = require "tidegate.convert.responses_output"
+local items    = require "tidegate.convert.responses.items"
+local messages = require "tidegate.convert.responses.messages"
+local output   = require "tidegate.convert.responses.output"
 local sse      = require "tidegate.convert.sse"
-local tools    = require "tidegate.convert.responses_tools"
+local tools    = require "tidegate.convert.responses.tools"
 
 local converter = { from = "chat", to = "openai-responses" }
 

@@ -5,14 +5,14 @@
 local json       = require("tidegate.core").json
 local chat       = require "tidegate.convert.chat"
 local chunk      = require "tidegate.convert.chunk"
-local config     = require "tidegate.convert.gemini_config"
-local embeddings = require "tidegate.convert.gemini_embeddings"
-local messages   = require "tidegate.convert.gemini_messages"
-local reply      = require "tidegate.convert.gemini_reply"
-local shape      = require "tidegate.convert.gemini_shape"
-local sinks      = require "tidegate.convert.gemini_sinks"
-local tools      = require "tidegate.convert.gemini_tools"
-local words      = require "tidegate.convert.gemini_words"
+local config     = require "tidegate.convert.gemini.config"
+local embeddings = require "tidegate.convert.gemini.embeddings"
+local messages   = require "tidegate.convert.gemini.messages"
+local reply      = require "tidegate.convert.gemini.reply"
+local shape      = require "tidegate.convert.gemini.shape"
+local sinks      = require "tidegate.convert.gemini.sinks"
+local tools      = require "tidegate.convert.gemini.tools"
+local words      = require "tidegate.convert.gemini.words"
 
 local gemini_to_chat = { from = "gemini", to = "chat" }
 

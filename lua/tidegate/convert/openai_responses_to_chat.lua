@@ -6,9 +6,9 @@
 local json  = require("tidegate.core").json
 local chat  = require "tidegate.convert.chat"
 local edit  = require "tidegate.convert.edit"
-local input = require "tidegate.convert.responses_input"
-local items = require "tidegate.convert.responses_items"
-local tools = require "tidegate.convert.responses_tools"
+local input = require "tidegate.convert.responses.input"
+local items = require "tidegate.convert.responses.items"
+local tools = require "tidegate.convert.responses.tools"
 
 local converter = { from = "openai-responses", to = "chat" }
 
@@ -166,6 +166,6 @@ function converter.count_answer(text)
   return count and tonumber(count)
 end
 
-converter.stream = require("tidegate.convert.responses_events").stream
+converter.stream = require("tidegate.convert.responses.events").stream
 
 return converter

@@ -1,4 +1,4 @@
-local models = require "tidegate.convert.anthropic_models"
+local models = require "tidegate.convert.anthropic.models"
 
 describe("anthropic_models", function()
   for name, case in pairs {

@@ -5,7 +5,6 @@ local cjson       = require "cjson"
 local json        = require("tidegate.core").json
 local to_chat     = require "tidegate.convert.anthropic_messages_to_chat"
 local from_chat   = require "tidegate.convert.chat_to_anthropic_messages"
-local own         = require "tidegate.convert.anthropic_own"
 local anthropic   = require "readings.anthropic_messages"
 local contract    = require "readings.anthropic_contract"
 local recordings  = require "wire_recordings"
@@ -271,21 +270,6 @@ describe("other providers' reasoning, through a client of Anthropic's format,", 
     assert.is_nil(got)
     assert.equal("Hm.", reasoning)
     assert.same({ { type = "thinking", thinking = "Hm.", signature = "" } }, blocks)
-  end)
-
-  it("does not go to Anthropic", function()
-    local _, _, blocks = returned { details { { type = "reasoning.encrypted", data = "CiQ", format = "google-gemini-v1" } }, HEAD .. ',"reasoning":"Hm."}}]}' }
-    local mine = { { type = "thinking", thinking = "a", signature = "EuY=" }, { type = "redacted_thinking", data = "EqkE" } }
-    local text = '{"max_tokens":1.0,"messages":[{"role":"user","content":"<x>"},{"content":' .. cjson.encode(blocks) .. ',"role":"assistant"},'
-      .. '{"role":"user","content":[{"type":"text","text":"y"}]},{"role":"assistant","content":' .. cjson.encode { mine[1], blocks[1], mine[2] } .. "}]}"
-    assert.is_true(own.is_suspect(text))
-    local cleaned = own.clean(text)
-    assert.truthy(cleaned:find('^{"max_tokens":1.0,"messages":%[{"role":"user","content":"<x>"},{"role":"user",'))
-    assert.same({ { role = "user", content = "<x>" }, { role = "user", content = { { type = "text", text = "y" } } },
-      { role = "assistant", content = mine } }, cjson.decode(cleaned).messages)
-    local same = '{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"b"}]}],  "x":[]}'
-    assert.equal(same, own.clean(same))
-    assert.is_false(own.is_suspect '{"messages":[{"role":"user","content":"I am thinking."}]}')
   end)
 
   it("is no door for what is sealed otherwise", function()

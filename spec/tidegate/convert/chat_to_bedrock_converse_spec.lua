@@ -1,7 +1,7 @@
 local json                     = require("tidegate.core").json
 local cjson                    = require "cjson"
 local chat_to_bedrock_converse = require "tidegate.convert.chat_to_bedrock_converse"
-local models                   = require "tidegate.convert.bedrock_models"
+local models                   = require "tidegate.convert.bedrock.models"
 local nonsense                 = require "nonsense"
 local transcripts              = require "transcripts"
 

@@ -2,7 +2,7 @@ local json           = require("tidegate.core").json
 local cjson          = require "cjson"
 local chat_to_gemini = require "tidegate.convert.chat_to_gemini"
 local gemini_to_chat = require "tidegate.convert.gemini_to_chat"
-local signature      = require "tidegate.convert.gemini_signature"
+local signature      = require "tidegate.convert.gemini.signature"
 local recordings     = require "wire_recordings"
 local gemini         = require "readings.gemini"
 

@@ -1,6 +1,6 @@
 local json            = require("tidegate.core").json
 local chat_to_mistral = require "tidegate.convert.chat_to_mistral"
-local mistral_ids     = require "tidegate.convert.mistral_ids"
+local mistral_ids     = require "tidegate.convert.mistral.ids"
 local recordings      = require "wire_recordings"
 
 local MODEL = "mistral-small-latest"

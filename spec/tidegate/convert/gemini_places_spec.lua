@@ -1,4 +1,4 @@
-local places = require "tidegate.convert.gemini_places"
+local places = require "tidegate.convert.gemini.places"
 
 -- A map of these pieces.
 local function map_of(...)

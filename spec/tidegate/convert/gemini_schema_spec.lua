@@ -1,4 +1,4 @@
-local schema = require "tidegate.convert.gemini_schema"
+local schema = require "tidegate.convert.gemini.schema"
 
 describe("gemini_schema.to_json", function()
   for _, case in ipairs {

@@ -1,6 +1,6 @@
 local json      = require("tidegate.core").json
 local data_url  = require "tidegate.convert.data_url"
-local signature = require "tidegate.convert.gemini_signature"
+local signature = require "tidegate.convert.gemini.signature"
 
 describe("gemini_signature", function()
   it("bundles details and unbundles them, in either alphabet", function()

@@ -4,7 +4,6 @@
 -- The recordings are under $TIDEGATE_TEST_DATA/transcripts. This reading knows
 -- nothing of the gateway's code; JSON is lua-cjson's.
 
-local ffi   = require "ffi"
 local cjson = require "cjson"
 
 local transcripts = {}
@@ -125,17 +124,22 @@ end
 
 -- ---- compression ----
 
-ffi.cdef [[
-typedef struct gzFile_s *tg_spec_gz;
-tg_spec_gz gzopen(const char *path, const char *mode);
-int gzwrite(tg_spec_gz file, const void *at, unsigned len);
-int gzclose(tg_spec_gz file);
-int BrotliEncoderCompress(int quality, int window, int mode, size_t in_len, const char *in,
-                          size_t *out_len, char *out);
-]]
+-- What the converters' specs need runs in every Lua; to compress, LuaJIT is needed.
+local has_ffi, ffi = pcall(require, "ffi")
+if has_ffi then
+  ffi.cdef [[
+  typedef struct gzFile_s *tg_spec_gz;
+  tg_spec_gz gzopen(const char *path, const char *mode);
+  int gzwrite(tg_spec_gz file, const void *at, unsigned len);
+  int gzclose(tg_spec_gz file);
+  int BrotliEncoderCompress(int quality, int window, int mode, size_t in_len, const char *in,
+                            size_t *out_len, char *out);
+  ]]
+end
 
-local z = ffi.load "libz.so.1"
-local has_brotli, brotli = pcall(ffi.load, "libbrotlienc.so.1")
+local z = has_ffi and ffi.load "libz.so.1"
+local has_brotli, brotli
+if has_ffi then has_brotli, brotli = pcall(ffi.load, "libbrotlienc.so.1") end
 
 function transcripts.gzip(text)
   local path = os.tmpname()

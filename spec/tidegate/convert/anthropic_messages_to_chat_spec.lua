@@ -6,6 +6,8 @@ local transcripts = require "transcripts"
 local chunks      = require "readings.chunks"
 local anthropic   = require "readings.anthropic_messages"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 -- ---- what a client asks ----
 
 -- A request with these members, JSON text without braces, as chat; decoded.

@@ -1,5 +1,7 @@
 local models = require "tidegate.convert.anthropic.models"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 describe("anthropic_models", function()
   for name, case in pairs {
     ["claude-3-opus-20240229"]              = { "opus", 3 },

@@ -10,6 +10,8 @@ local contract    = require "readings.anthropic_contract"
 local recordings  = require "wire_recordings"
 local transcripts = require "transcripts"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local SONNET45 = "claude-sonnet-4-5-20250929"
 
 -- ---- tools of this spec ----

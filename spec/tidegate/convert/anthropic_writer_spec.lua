@@ -47,7 +47,7 @@ local function course(bytes)
   for _, event in ipairs(anthropic.events(bytes)) do
     local o = cjson.decode(event.data)
     local what = o.content_block and o.content_block.type or o.delta and o.delta.type
-    out[#out + 1] = (event.name:gsub("content_block_", "")) .. (o.index and " " .. o.index or "") .. (what and " " .. what or "")
+    out[#out + 1] = (event.name:gsub("content_block_", "")) .. (o.index and (" %d"):format(o.index) or "") .. (what and " " .. what or "")
   end
   return out
 end

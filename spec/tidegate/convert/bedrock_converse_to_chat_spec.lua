@@ -9,6 +9,8 @@ local bedrock                  = require "readings.bedrock_converse"
 local chunks                   = require "readings.chunks"
 local nonsense                 = require "nonsense"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local CLAUDE = { model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0" }
 local NOVA   = { model = "us.amazon.nova-2-lite-v1:0" }
 local GPT    = { model = "global.openai.gpt-5.6-sol" }

@@ -1,6 +1,8 @@
 local cjson     = require "cjson"
 local converter = require "tidegate.convert.chat_to_anthropic_messages"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local OPUS45, SONNET45, SONNET4 = "claude-opus-4-5-20251101", "claude-sonnet-4-5-20250929", "claude-sonnet-4-20250514"
 local SONNET46, OPUS47, OPUS48, SONNET5, OPUS55, SONNET55 =
   "claude-sonnet-4-6", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5", "claude-opus-5-5", "claude-sonnet-5-5"

@@ -5,6 +5,8 @@ local models                   = require "tidegate.convert.bedrock.models"
 local nonsense                 = require "nonsense"
 local transcripts              = require "transcripts"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local SONNET_45 = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 local OPUS_46   = "anthropic.claude-opus-4-6-v1"
 local OPUS_47   = "global.anthropic.claude-opus-4-7"

@@ -431,7 +431,10 @@ describe("chat_to_gemini.stream", function()
   it("gives each choice its candidate", function()
     local got = frames { (chunk('"content":"b"'):gsub('"index":0', '"index":1')), chunk '"content":"a"', LAST, "[DONE]" }
     local texts = {}
-    for i = 1, 2 do texts[i] = cjson.decode(got[i]:sub(6)).candidates[1].index .. cjson.decode(got[i]:sub(6)).candidates[1].content.parts[1].text end
+    for i = 1, 2 do
+      local candidate = cjson.decode(got[i]:sub(6)).candidates[1]
+      texts[i] = ("%d%s"):format(candidate.index, candidate.content.parts[1].text)
+    end
     assert.same({ "1b", "0a" }, texts)
     local last = cjson.decode(got[3]:sub(6)).candidates
     assert.same({ 0, 1 }, { last[1].index, last[2].index })

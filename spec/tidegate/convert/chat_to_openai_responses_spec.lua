@@ -243,7 +243,7 @@ local function told(list)
       local e = cjson.decode(data)
       assert.equal("event: " .. e.type .. "\ndata: " .. data .. "\n\n", frame)
       assert.equal(i - 1, e.sequence_number)
-      out[i] = e.type:gsub("^response%.", "") .. (e.output_index and " " .. e.output_index or "") .. (e.delta and " " .. e.delta or "")
+      out[i] = e.type:gsub("^response%.", "") .. (e.output_index and (" %d"):format(e.output_index) or "") .. (e.delta and " " .. e.delta or "")
     end
   end
   return out

@@ -1,5 +1,7 @@
 local places = require "tidegate.convert.gemini.places"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 -- A map of these pieces.
 local function map_of(...)
   local map = places.new()

@@ -136,7 +136,7 @@ describe("gemini_to_chat.stream", function()
     local got = {}
     for i, chunk in ipairs(chunks) do
       local choice = cjson.decode(chunk).choices[1]
-      got[i] = choice.index .. (choice.delta.content or choice.finish_reason)
+      got[i] = ("%d%s"):format(choice.index, choice.delta.content or choice.finish_reason)
     end
     assert.same({ "0a", "1b", "1stop", "1c" }, got)
   end)

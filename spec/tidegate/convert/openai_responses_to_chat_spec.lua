@@ -435,7 +435,8 @@ response.output_item.done {"output_index":0,"item":{"id":"f","type":"function_ca
     for _, text in ipairs(convert(stream_of(STREAM))) do
       local list = text ~= "[DONE]" and json.pick(text, "choices.0.delta.reasoning_details")
       for _, detail in ipairs(list and cjson.decode(list) or {}) do
-        seen[#seen + 1] = ("%s %d %s %s"):format(detail.type:match "[%a_]+$", detail.index, detail.id or "-", detail.after or "-")
+        local after = detail.after and ("%d"):format(detail.after) or "-"
+        seen[#seen + 1] = ("%s %d %s %s"):format(detail.type:match "[%a_]+$", detail.index, detail.id or "-", after)
       end
     end
     assert.same({ "summary 0 rs_1 -", "summary 0 rs_1 -", "summary 1 rs_1 -", "encrypted 2 rs_1 -", "server_tool_call 3 - -", "text 4 rs_2 -",

@@ -12,8 +12,18 @@ local convert = {}
 local CLIENTS = { messages = "anthropic_messages", responses = "openai_responses", gemini = "gemini",
                   completions = "completions" }
 
-local function to_chat(name)   return require("tidegate.convert." .. name .. "_to_chat") end
-local function from_chat(name) return require("tidegate.convert.chat_to_" .. name) end
+-- What was required, by name: this is asked several times for each request.
+local readers, writers = {}, {}
+
+local function to_chat(name)
+  readers[name] = readers[name] or require("tidegate.convert." .. name .. "_to_chat")
+  return readers[name]
+end
+
+local function from_chat(name)
+  writers[name] = writers[name] or require("tidegate.convert.chat_to_" .. name)
+  return writers[name]
+end
 
 -- Files of the operator's, by their text: a reload may bring another one, and the old goes.
 local adapters = setmetatable({}, { __mode = "v" })
@@ -41,8 +51,9 @@ local function reader_for(about)
 end
 
 local function lines_of(fields)
+  if not fields then return "" end
   local names, out = {}, {}
-  for name in pairs(fields or {}) do names[#names + 1] = name end
+  for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do out[i] = name .. ": " .. fields[name] .. "\r\n" end
   return table.concat(out)

@@ -8,46 +8,48 @@ local json = require("tidegate.core").json
 
 local shape = {}
 
--- A rule is a function of a value and its path; it gives the sentence that tells what is wrong, or nothing.
+-- A rule is a function of a value; it gives what is wrong with it, and where inside of it, or nothing.
 
 local function is_object(value)
   return type(value) == "table" and not json.is_array(value) and not json.is_raw(value)
 end
 
 local function plain(kind, words)
-  return function(value, path)
-    if type(value) ~= kind then return path .. " must be " .. words end
+  return function(value)
+    if type(value) ~= kind then return words, "" end
   end
 end
 
 local text, number, boolean = plain("string", "a text"), plain("number", "a number"), plain("boolean", "true or false")
 
 local function object(members)
-  return function(value, path)
-    if not is_object(value) then return path .. " must be an object" end
+  return function(value)
+    if not is_object(value) then return "an object", "" end
     for name, rule in pairs(members) do
-      local why = value[name] ~= nil and rule(value[name], path == "" and name or path .. "." .. name)
-      if why then return why end
+      if value[name] ~= nil then
+        local wanted, where = rule(value[name])
+        if wanted then return wanted, "." .. name .. where end
+      end
     end
   end
 end
 
 local function list(rule)
-  return function(value, path)
-    if not json.is_array(value) then return path .. " must be a list" end
+  return function(value)
+    if not json.is_array(value) then return "a list", "" end
     for i, element in ipairs(value) do
-      local why = rule(element, path .. "[" .. i - 1 .. "]")
-      if why then return why end
+      local wanted, where = rule(element)
+      if wanted then return wanted, "[" .. i - 1 .. "]" .. where end
     end
   end
 end
 
 -- A text, or what `rule` says.
 local function text_or(rule, words)
-  return function(value, path)
+  return function(value)
     if type(value) == "string" then return end
-    if type(value) ~= "table" or json.is_raw(value) then return path .. " must be a text or " .. words end
-    return rule(value, path)
+    if type(value) ~= "table" or json.is_raw(value) then return "a text or " .. words, "" end
+    return rule(value)
   end
 end
 
@@ -82,15 +84,15 @@ local request = object {
 function shape.check(body)
   if not is_object(body) then return nil, "the request must be an object" end
   if body.messages == nil then return nil, "messages must be a list" end
-  local why = request(body, "")
-  if why then return nil, why end
+  local wanted, where = request(body)
+  if wanted then return nil, where:sub(2) .. " must be " .. wanted end
   return true
 end
 
 --- The same of one content, as inputs of embeddings have it.
 function shape.check_content(value, path)
-  local why = content(value, path)
-  if why then return nil, why end
+  local wanted, where = content(value)
+  if wanted then return nil, path .. where .. " must be " .. wanted end
   return true
 end
 

@@ -22,10 +22,7 @@ places.__index = places
 function layout.new() return setmetatable({ unmarked = {} }, places) end
 
 --- How many characters (code points, not bytes) a text has.
-function layout.chars(text)
-  local _, continued = text:gsub("[\128-\191]", "")
-  return #text - continued
-end
+layout.chars = json.chars
 
 --- An element of reasoning_details that holds a block.
 -- @tparam string data  the block, or marker, as JSON text

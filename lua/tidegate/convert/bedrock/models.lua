@@ -59,6 +59,7 @@ local ANY = { caches = EVERYWHERE, replays = { signed = true, redacted = true, s
               tells_status = true, runs_tools = true, has_formats = true }
 
 for _, family in ipairs(FAMILIES) do
+  family.marks = "." .. family.id
   family.caches, family.replays, family.more = family.caches or {}, family.replays or {}, family.more or {}
 end
 
@@ -68,7 +69,7 @@ end
 function models.of(model)
   local text = "." .. (model or ""):lower():gsub("[/:]", ".")
   for _, family in ipairs(FAMILIES) do
-    if text:find("." .. family.id, 1, true) then return family end
+    if text:find(family.marks, 1, true) then return family end
   end
   return ANY
 end

@@ -37,35 +37,35 @@ end
 
 -- ---- types ----
 
--- A rule is a function of a value and its path; it gives the path of what does not fit, or nothing.
+-- A rule is a function of a value; it gives the path inside of it to what does not fit, or nothing.
 
 local function plain(kind)
-  return function(value, path) return type(value) ~= kind and path or nil end
+  return function(value) return type(value) ~= kind and "" or nil end
 end
 
 -- JSON text that begins so.
 local function raw(first)
-  return function(value, path)
-    return not (json.is_raw(value) and tostring(value):sub(1, 1) == first) and path or nil
+  return function(value)
+    return not (json.is_raw(value) and tostring(value):sub(1, 1) == first) and "" or nil
   end
 end
 
 local function object(members)
-  return function(value, path)
-    if type(value) ~= "table" or json.is_array(value) or json.is_raw(value) then return path end
+  return function(value)
+    if type(value) ~= "table" or json.is_array(value) or json.is_raw(value) then return "" end
     for name, rule in pairs(members) do
-      local misfit = value[name] ~= nil and rule(value[name], path .. "." .. name)
-      if misfit then return misfit end
+      local misfit = value[name] ~= nil and rule(value[name])
+      if misfit then return "." .. name .. misfit end
     end
   end
 end
 
 local function list(rule)
-  return function(value, path)
-    if not json.is_array(value) then return path end
+  return function(value)
+    if not json.is_array(value) then return "" end
     for i, one in ipairs(value) do
-      local misfit = rule(one, path .. "[" .. i - 1 .. "]")
-      if misfit then return misfit end
+      local misfit = rule(one)
+      if misfit then return "[" .. i - 1 .. "]" .. misfit end
     end
   end
 end
@@ -106,7 +106,7 @@ function shape.read(body)
     given = given.generateContentRequest
     body = json.pick(body, "generateContentRequest") or json.pick(body, "generate_content_request")
   end
-  local misfit = request(given, "")
+  local misfit = request(given)
   if misfit then return nil, ("Invalid value at '%s'."):format(misfit:gsub("^%.", "")) end
   if not (given.contents and given.contents[1]) then return nil, "contents is not specified." end
   return given, body

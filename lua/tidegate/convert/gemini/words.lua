@@ -96,6 +96,7 @@ end
 
 --- "some_name" as "someName": Google reads both.
 function words.camel(name)
+  if not name:find("_", 1, true) then return name end
   return (name:gsub("(%w)_(%w)", function(a, b) return a .. b:upper() end))
 end
 

@@ -25,12 +25,12 @@
 ---@field slug string its name in catalogues and in `order`, `only`, `ignore`
 ---@field name? string its name for people; default the slug
 ---@field wire? string the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`
----@field base_url? string requests go to the wire's paths below it, as `base_url .. "/chat/completions"`; default that of the built-in provider of this slug
+---@field base_url? string requests go to the wire's paths below it, as `base_url .. "/chat/completions"`; default that of the built-in provider of this slug, where it is known to speak this wire
 ---@field key? string|false travels to `base_url` and nowhere else. When `env` finds nothing the provider is left out; without this key, or with `false`, none is sent
 ---@field token? string sent as `Authorization: Bearer` where the wire sends keys another way, as Azure's access tokens are
 ---@field api_version? string of `azure-openai` with deployments in its paths; default `2024-10-21`
 ---@field project? string of `vertex`: the Google Cloud project
----@field location? string of `vertex`; default `global`
+---@field location? string of `vertex`; default the one in `base_url`, else `global`
 ---@field credentials? string of `vertex`: a service account's JSON file, relative to this file, or its text
 ---@field access_key? string of `bedrock-converse`, with `secret_key`: requests are signed; a Bedrock API key goes under `key`
 ---@field secret_key? string the same

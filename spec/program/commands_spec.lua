@@ -117,7 +117,7 @@ describe("the command line", function()
     assert.is_nil(said:find("key-of-a", 1, true), said)
   end)
 
-  for _, example in ipairs { "closed-by-keys.lua", "demo.lua", "local-models.lua", "two-providers.lua" } do
+  for _, example in ipairs { "closed-by-keys.lua", "demo.lua", "formats.lua", "local-models.lua", "two-providers.lua" } do
     it("check finds nothing wrong in examples/" .. example, function()
       local status, said = run({ "check", "examples/" .. example }, { OPENAI_API_KEY = "sk-0123456789",
         GROQ_API_KEY = "gsk-0123456789", APP_KEY = "sk-tg-0123456789abcdef", TEAM_KEY = "sk-tg-fedcba9876543210" })

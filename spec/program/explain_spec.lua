@@ -78,6 +78,26 @@ describe("tidegate explain", function()
     assert.matches("4 to try, 0 left out", said)
   end)
 
+  it("plans what other formats ask for, and notes what only a provider of the same format gets", function()
+    local function said(api, body, ...)
+      local status, out = explain(gateway.json(body), { "--api", api, ... })
+      assert.equal(0, status, out)
+      assert.matches("test/model: 4 to try, 0 left out", out)
+      return out
+    end
+    assert.matches("note: only a provider of the same format gets container", said("messages", { model = "test/model",
+      max_tokens = 5, container = "c", messages = list { { role = "user", content = "hi" } } }))
+    said("responses", { model = "test/model", input = "hi" })
+    said("gemini", { contents = list { { parts = list { { text = "hi" } } } } }, "--model", "test/model")
+    said("chat", { model = "test/none", messages = list { { role = "user", content = "hi" } } }, "--model", "test/model")
+    local status, out = explain(gateway.json { model = "test/model", input = "hi", store = true }, { "--api", "responses" })
+    assert.equal(1, status)
+    assert.matches("400 store: no answer is kept here", out)
+    status, out = explain("{}", { "--api", "telepathy" })
+    assert.equal(2, status)
+    assert.matches("%-%-api: .- expected, got telepathy", out)
+  end)
+
   for what, case in pairs {
     ["the order wished for"] = { { order = list { "safe", "dear" } }, "safe dear cheap plain", {} },
     ["only some"] = { { only = list { "safe", "dear" }, sort = "price" }, "safe dear", { cheap = "only", plain = "only" } },

@@ -116,7 +116,7 @@ end
 
 --- Start it.
 -- @tparam table options
---   providers   slug -> port, or slug -> provider table (base_url filled from `port`)
+--   providers   slug -> port, or slug -> provider table (base_url filled from `port` and `below`, a path)
 --   order       the slugs in catalogue order (default: sorted)
 --   endpoints, models   see gateway.catalog
 --   catalog     JSON text instead
@@ -137,8 +137,8 @@ function gateway.start(options)
     local t = { slug = slug, name = "Provider " .. slug:upper(), wire = "openai-chat", key = "key-of-" .. slug }
     if type(p) == "number" then p = { port = p } end
     for k, v in pairs(p) do t[k] = v end
-    if t.port then t.base_url = ("http://127.0.0.1:%d/v1"):format(t.port) end
-    t.port = nil
+    if t.port then t.base_url = ("http://127.0.0.1:%d%s"):format(t.port, t.below or "/v1") end
+    t.port, t.below = nil, nil
     providers[i] = t
   end
   local config = {

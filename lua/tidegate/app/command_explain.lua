@@ -1,8 +1,11 @@
 --- tidegate explain: the decision for one request, without asking anybody.
 
 local core      = require "tidegate.core"
+local convert   = require "tidegate.convert"
 local load      = require "tidegate.app.load"
 local read_file = require "tidegate.base.read_file"
+
+local json = core.json
 
 local command = {
   summary = "show where a request would go, and why",
@@ -13,7 +16,9 @@ local command = {
     { name = "key", value = "NAME", doc = "as who holds this key of the configuration: its policy" },
     { name = "policy", value = "NAME", doc = "under this policy, whoever asks" },
     { name = "at", value = "TIME", doc = "as at that time, UTC: 2026-12-24T18:30, 18:30 today, or Unix seconds" },
-    { name = "api", value = "NAME", doc = "chat (default), completions or embeddings" },
+    { name = "api", value = "NAME",
+      doc = "what FILE is: chat (default), completions, embeddings, messages, responses, gemini" },
+    { name = "model", value = "ID", doc = "instead of FILE's; Google's format has none in the body" },
   },
   doc = [[
 Prints the candidates in the order in which they would be tried, each with why
@@ -28,6 +33,33 @@ local function read_body(path)
   if path ~= "-" then return read_file(path) end
   return io.stdin:read("*a")
 end
+
+-- ---- other formats ----
+
+-- What a request is planned as: those of other formats as the chat that they say.
+local PLANNED_AS = { chat = "chat", completions = "completions", embeddings = "embeddings",
+                     messages = "chat", responses = "chat", gemini = "chat" }
+
+-- The request to plan; nil and a sentence when it is none of its format. What chat has no word for is noted:
+-- only a provider that speaks the same format is told.
+local function as_planned(text, api)
+  if PLANNED_AS[api] == api then return text end
+  local body, lost = convert.read_request(text, { api = api, model = "", stream = false })
+  if not body then return nil, lost end
+  if lost ~= "" then
+    io.stderr:write("note: only a provider of the same format gets ", (lost:gsub('"', ""):gsub(",", ", ")), "\n")
+  end
+  return body
+end
+
+local function with_model(text, model)
+  local body = model and json.read(text)
+  if type(body) ~= "table" then return text end
+  body.model = model
+  return json.encode(body)
+end
+
+-- ---- time ----
 
 local DAY = 86400
 
@@ -66,6 +98,12 @@ function command.run(given)
       given.at, "\n")
     return 2
   end
+  local api = given.api or "chat"
+  if not PLANNED_AS[api] then
+    io.stderr:write("tidegate explain: --api: chat, completions, embeddings, messages, responses or gemini ",
+      "expected, got ", api, "\n")
+    return 2
+  end
   local settings, mistakes = load.all(given[1])
   if not settings then return load.complain(mistakes) end
   local body, err = read_body(given.request)
@@ -73,8 +111,13 @@ function command.run(given)
     io.stderr:write(tostring(err), "\n")
     return 1
   end
-  local text, why, dropped = core.explain(settings.snapshot, body,
-    { seed = seed, api = given.api, wall_s = at, key = given.key, policy = given.policy })
+  body, err = as_planned(body, api)
+  if not body then
+    io.stdout:write("400 ", err, "\n")
+    return 1
+  end
+  local text, why, dropped = core.explain(settings.snapshot, with_model(body, given.model),
+    { seed = seed, api = PLANNED_AS[api], wall_s = at, key = given.key, policy = given.policy })
   if text then
     io.stdout:write(text)
     return 0

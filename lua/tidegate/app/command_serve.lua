@@ -93,9 +93,11 @@ end
 -- What to paste: for a person, so not into the log of a service; the demo always.
 local function welcome(settings, address)
   if not settings.is_demo and not core.is_terminal(1) then return "" end
-  local chat = hello.chat(settings, address)
-  if not settings.is_demo then return chat and "\n  " .. chat .. "\n\n" or "" end
-  return demo.greeting(chat, hello.curl(settings, address, "/models/demo/tide-large/endpoints"))
+  local chat, clients = hello.chat(settings, address), hello.clients(address)
+  if settings.is_demo then
+    return demo.greeting(chat, hello.curl(settings, address, "/models/demo/tide-large/endpoints"), clients)
+  end
+  return (chat and "\n  " .. chat .. "\n" or "") .. (clients and "\n" .. clients or "") .. "\n"
 end
 
 function command.run(given)

@@ -7,17 +7,15 @@
 -- requests; it is handed to the core whole.
 
 local core      = require "tidegate.core"
-local builtin   = require "tidegate.providers"
 local error_of  = require "tidegate.base.error"
 local positions = require "tidegate.base.positions"
 local policies  = require "tidegate.app.policies"
+local providers = require "tidegate.app.providers"
 local read_file = require "tidegate.base.read_file"
 local sandbox   = require "tidegate.app.sandbox"
 local schema    = require "tidegate.app.schema"
 local shipped   = require "tidegate.app.shipped"
-local signers   = require "tidegate.app.signers"
 local spoken    = require "tidegate.app.spoken"
-local wires     = require "tidegate.wire.wires"
 
 local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
 
@@ -36,139 +34,6 @@ local function node_at(root, ...)
     if not node then return nil end
   end
   return node
-end
-
--- ---- providers ----
-
-local SECRET_BYTES = 8    -- what is shorter stands in ordinary words, too
-
-local INHERITED = { "name", "wire", "base_url", "key", "extensions", "data_collection", "zdr", "region", "about" }
-
--- "groq", or a table without base_url: the built-in provider of that slug.
-local function completed(given, env)
-  if type(given) == "string" then given = { slug = given, key = nil, is_short = true } end
-  local known = not given.base_url and builtin.find(given.slug)
-  local p = {}
-  for name, value in pairs(given) do p[name] = value end
-  if not known then return p end
-  for _, name in ipairs(INHERITED) do
-    if p[name] == nil then p[name] = known[name] end
-  end
-  if given.is_short and known.env then
-    p.key = env(known.env)
-    p.missing_env = p.key == nil and known.env or nil
-  end
-  return p
-end
-
-local function header_lines(headers)
-  local names, out = {}, {}
-  for name in pairs(headers or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do out[#out + 1] = name .. ": " .. headers[name] .. "\r\n" end
-  return table.concat(out)
-end
-
--- The wire's fields, unless the provider's table has others.
-local function all_headers(wire, p)
-  local headers, has = {}, {}
-  for name, value in pairs(p.headers or {}) do headers[name], has[name:lower()] = value, true end
-  for name, value in pairs(wire.headers or {}) do
-    if not has[name:lower()] then headers[name] = value end
-  end
-  return headers
-end
-
-local BEARER = { header = "Authorization", prefix = "Bearer " }
-
--- As struct tg_provider wants it.
-local function for_core(p, wire, signer)
-  local auth = p.token and BEARER or wire.auth
-  return {
-    slug = p.slug, name = p.name or p.slug, wires = wires.compile(p.wire or "openai-chat", wire, p),
-    base_url = p.base_url, key = p.token or p.key or nil, auth_header = auth.header, auth_prefix = auth.prefix,
-    signer = signer, headers = header_lines(all_headers(wire, p)), proxy = p.proxy, region = p.region,
-    about = p.about and core.json.encode(p.about),
-    denies_data_collection = p.data_collection == "deny" or p.zdr == true, zdr = p.zdr,
-    http2 = p.http2, no_stream_options = p.stream_options == false,
-  }
-end
-
--- Is this provider's key meant to be there although it is nil? `key = env "X"`
--- is written in its table; a table that is made by a program has no place in
--- the source, and then any unset variable is reason enough.
-local function lacks_key(p, node, missing)
-  for _, name in ipairs(signers.SECRETS) do
-    if p[name] ~= nil then return false end
-  end
-  if p.missing_env then return true end
-  if not (node and node.fields) then return #missing > 0 end
-  for _, name in ipairs(signers.SECRETS) do
-    if node.fields[name] ~= nil then return true end
-  end
-  return false
-end
-
-local function check_url(p, name)
-  local ok, why = core.is_url(p[name])
-  if not ok then return ("providers: %s of %s: %s"):format(name, p.slug, tostring(why)) end
-end
-
-local function keep_secret(p, notes)
-  for _, name in ipairs { "key", "token" } do
-    if type(p[name]) == "string" then
-      core.log.secret(p[name])
-      if #p[name] < SECRET_BYTES then
-        notes[#notes + 1] = ("provider %s has a key of less than %d characters: too short to be found "
-          .. "and blacked out in what it says"):format(p.slug, SECRET_BYTES)
-      end
-    end
-  end
-end
-
--- One provider as the core wants it; nil and what is wrong with which key.
-local function read_provider(file, p)
-  local wire, why = file.wires.find(p.wire or "openai-chat")
-  if not wire then return nil, "wire", why end
-  local signer, key, words, project = signers.of(wire, p, file.path_of)
-  if key then return nil, key, words end
-  p.project = p.project or project
-  return for_core(p, wire, signer)
-end
-
--- The providers that take part, and what is told about the others.
-local function read_providers(file)
-  local taking_part, notes, seen = {}, {}, {}
-  for i, given in ipairs(file.value.providers or {}) do
-    local function bad(...)
-      return nil, file:complain({ "providers", i }, string.format(...))
-    end
-    local function bad_url(provider, name)
-      local why = check_url(provider, name)
-      return why and file:complain({ "providers", i, name }, why)
-    end
-    local p = completed(given, file.env)
-    if type(given) == "string" and not builtin.find(given) then
-      return bad("providers[%d]: no built-in provider is called %s; they are %s", i, given,
-        table.concat(builtin.slugs, ", "))
-    end
-    if not p.base_url then return bad("providers[%d]: missing key base_url", i) end
-    if seen[p.slug] then return bad("providers[%d]: there are two providers %s", i, p.slug) end
-    seen[p.slug] = true
-    local why = bad_url(p, "base_url") or p.proxy and bad_url(p, "proxy")
-    if why then return nil, why end
-    if lacks_key(p, node_at(file.root, "providers", i), file.missing) then
-      notes[#notes + 1] = ("provider %s is left out: its key is not set"):format(p.slug)
-    else
-      local read, key, words = read_provider(file, p)
-      if not read then
-        return nil, file:complain({ "providers", i, key }, ("providers[%d].%s: %s"):format(i, key, words))
-      end
-      taking_part[#taking_part + 1] = read
-      keep_secret(p, notes)
-    end
-  end
-  return taking_part, notes
 end
 
 -- ---- keys ----
@@ -226,6 +91,10 @@ function file_mt:complain(path, message)
   -- Nobody wrote a line of it, and the only key in it is this one.
   if self.is_builtin then return error_of("invalid", (message:gsub("^keys%[1%]%.key", "TIDEGATE_KEY"))) end
   return error_of("invalid", ("%s:%d: %s"):format(self.name, positions.line_of(self.root, path), message))
+end
+
+function file_mt:node(...)
+  return node_at(self.root, ...)
 end
 
 -- A key whose `key = env "X"` found nothing: say so rather than "missing key".
@@ -371,7 +240,7 @@ function config.load(source, overrides, getenv)
   settings, err = settings_of(file, overrides or {})
   if not settings then return nil, err end
   local notes
-  settings.providers, notes = read_providers(file)
+  settings.providers, notes = providers.read(file)
   if not settings.providers then return nil, notes end
   for _, note in ipairs(notes) do settings.notes[#settings.notes + 1] = note end
   if not settings.providers[1] then
@@ -396,6 +265,20 @@ local function add_catalog(catalog, settings, given)
   return catalog:add(text, given.path)
 end
 
+-- A provider that no model names is never asked.
+local function note_unnamed(catalog, settings)
+  local named = {}
+  for i = 1, (catalog:count()) do
+    for _, endpoint in ipairs(catalog:model(i).endpoints) do named[endpoint.provider] = true end
+  end
+  for _, provider in ipairs(settings.providers) do
+    if not named[provider.slug] then
+      settings.notes[#settings.notes + 1] = ("provider %s: no catalogue has a model of it; list some in one of your "
+        .. "own (docs/catalog.md)"):format(provider.slug)
+    end
+  end
+end
+
 --- Read the catalogues that the settings name, and seal what comes of them.
 -- @treturn ?catalog
 -- @treturn table  the first mistake of each file, when there are any
@@ -416,6 +299,7 @@ function config.catalog(settings)
   local sealed
   sealed, err = catalog:seal()
   if not sealed then return nil, { err } end
+  note_unnamed(catalog, settings)
   return catalog, mistakes
 end
 

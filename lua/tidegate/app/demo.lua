@@ -7,8 +7,10 @@ local demo = {}
 local address
 
 local PROVIDERS = {
-  { slug = "swift", name = "Swift" }, { slug = "steady", name = "Steady" },
-  { slug = "thrift", name = "Thrift" }, { slug = "rusty", name = "Rusty" },
+  { slug = "swift", name = "Swift", wire = "openai-responses", below = "/v1" },
+  { slug = "steady", name = "Steady", wire = "anthropic-messages", below = "" },
+  { slug = "thrift", name = "Thrift", wire = "gemini", below = "" },
+  { slug = "rusty", name = "Rusty", wire = "openai-chat", below = "/v1" },
 }
 
 --- The configuration; the first call starts the providers, in this process.
@@ -22,27 +24,38 @@ function demo.config()
   local providers = {}
   for i, p in ipairs(PROVIDERS) do
     providers[i] = { slug = p.slug, name = p.name, key = false, data_collection = "deny",
-                     zdr = p.slug ~= "rusty", base_url = "http://" .. address .. "/" .. p.slug .. "/v1" }
+                     zdr = p.slug ~= "rusty", wire = p.wire,
+                     base_url = "http://" .. address .. "/" .. p.slug .. p.below }
   end
   return { providers = providers, catalog = { "tidegate:demo" } }
 end
 
---- What to try, for a terminal: two commands to paste.
-function demo.greeting(chat, endpoints)
+local CLIENTS = [[
+Or point a program of yours here, whichever of these it knows, with any key and the
+model demo/tide-large:
+
+%s
+]]
+
+--- What to try, for a terminal: two commands to paste, and where SDKs are to be pointed.
+function demo.greeting(chat, endpoints, clients)
   return ([[
 
 No configuration and no provider keys: this is the demo. Four simulated providers
-of different price, speed and reliability are behind the gateway. Try
+of different price, speed and reliability are behind the gateway, each spoken to in
+a format of its own: OpenAI's two, Anthropic's, Google's. Try
 
   %s
   %s
 
-Other models: demo/tide-large:nitro (fastest first), demo/tide-large:floor (cheapest
-first), demo/tide-small. Set OPENAI_API_KEY, GROQ_API_KEY, ... for real ones, or
-write a tidegate.lua: docs/configuration.md. With -H 'X-OpenRouter-Metadata: enabled'
-the answer says which endpoints there were and why this one.
+%sOther models: demo/tide-large:nitro (fastest first), demo/tide-large:floor (cheapest
+first), demo/tide-small. With -H 'X-OpenRouter-Metadata: enabled' the answer says
+which endpoints there were and why this one.
 
-]]):format(chat, endpoints)
+Set OPENAI_API_KEY, ANTHROPIC_API_KEY, ... for real ones, or write a tidegate.lua:
+docs/configuration.md. Bedrock, Vertex and Azure want a line there: docs/wires.
+
+]]):format(chat, endpoints, clients and CLIENTS:format(clients) or "")
 end
 
 return demo

@@ -54,4 +54,11 @@ function hello.chat(settings, address)
     .. '"stream": true, "messages": [{"role": "user", "content": "Hello, moon."}]}\''):format(model)
 end
 
+--- Where the SDKs' own variables point, a line each; nil where none of them can reach.
+function hello.clients(address)
+  if address:find "^unix:" then return nil end
+  local url = "http://" .. reachable(address)
+  return ("  OPENAI_BASE_URL=%s/v1\n  ANTHROPIC_BASE_URL=%s\n  GOOGLE_GEMINI_BASE_URL=%s\n"):format(url, url, url)
+end
+
 return hello

@@ -56,7 +56,7 @@ local PROVIDER = {
     doc = "the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`" },
   { name = "base_url", type = "string", url = true,
     doc = "requests go to the wire's paths below it, as `base_url .. \"/chat/completions\"`; default that of the "
-      .. "built-in provider of this slug" },
+      .. "built-in provider of this slug, where it is known to speak this wire" },
   { name = "key", type = "string", secret = true, or_false = true,
     doc = "travels to `base_url` and nowhere else. When `env` finds nothing the provider is left out; "
       .. "without this key, or with `false`, none is sent" },
@@ -65,7 +65,8 @@ local PROVIDER = {
   { name = "api_version", type = "string", check = is_word,
     doc = "of `azure-openai` with deployments in its paths; default `2024-10-21`" },
   { name = "project", type = "string", check = is_word, doc = "of `vertex`: the Google Cloud project" },
-  { name = "location", type = "string", check = is_word, doc = "of `vertex`; default `global`" },
+  { name = "location", type = "string", check = is_word,
+    doc = "of `vertex`; default the one in `base_url`, else `global`" },
   { name = "credentials", type = "string", secret = true, is_free = true,
     doc = "of `vertex`: a service account's JSON file, relative to this file, or its text" },
   { name = "access_key", type = "string", secret = true,

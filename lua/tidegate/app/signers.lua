@@ -13,7 +13,10 @@ local TOKEN_URL = "https://oauth2.googleapis.com/token"
 signers.SECRETS = { "key", "token", "access_key", "credentials" }
 
 local function of_aws(p)
-  if not p.access_key then return nil end
+  if not p.access_key then
+    if p.secret_key then return nil, "access_key", "secret_key needs access_key beside it" end
+    return nil
+  end
   if not p.secret_key then return nil, "secret_key", "access_key needs secret_key beside it" end
   local region = p.aws_region or p.base_url:match "bedrock%-runtime[%w%-]*%.([%w%-]+)%."
   if not region then
@@ -24,7 +27,10 @@ local function of_aws(p)
 end
 
 local function of_google(p, path_of)
-  if not p.credentials then return nil end
+  if not p.credentials then
+    if p.token and not p.project then return nil, "project", "a token needs the project beside it" end
+    return nil
+  end
   local text, why = p.credentials, nil
   if not text:find "^%s*{" then text, why = read_file(path_of(p.credentials)) end
   if not text then return nil, "credentials", tostring(why) end
@@ -35,6 +41,23 @@ local function of_google(p, path_of)
   return { kind = "google", email = account.client_email, private_key = account.private_key,
            token_url = type(account.token_uri) == "string" and account.token_uri or TOKEN_URL },
     nil, nil, account.project_id
+end
+
+-- What only one kind of signature has a use for, and the wire that it is of.
+local OF_KIND = {
+  aws    = { wire = "bedrock-converse", "access_key", "secret_key", "session_token", "aws_region" },
+  google = { wire = "vertex", "credentials", "project", "location" },
+}
+
+--- Nothing that is written goes unused in silence.
+-- @treturn ?string  the key that this wire has no use for, and why
+-- @treturn ?string
+function signers.misplaced(wire, p)
+  for kind, names in pairs(OF_KIND) do
+    for _, name in ipairs(wire.signs ~= kind and names or {}) do
+      if p[name] ~= nil then return name, ("is for the wire %s"):format(names.wire) end
+    end
+  end
 end
 
 local KINDS = { aws = of_aws, google = of_google }

@@ -10,18 +10,28 @@ local wires     = require "tidegate.wire.wires"
 
 local spoken = {}
 
+local function is_path(value)
+  return value:sub(1, 1) == "/", "a path that begins with / expected"
+end
+
+local function target(name, doc, required)
+  return { name = name, type = "string", required = required, check = is_path, doc = doc }
+end
+
 local TARGETS = {
-  { name = "whole", type = "string", required = true, doc = "a chat whose answer is whole" },
-  { name = "stream", type = "string", doc = "a chat whose answer is a stream; default as `whole`" },
-  { name = "completions", type = "string", doc = "a completion of a prompt" },
-  { name = "embeddings", type = "string", doc = "embeddings" },
-  { name = "rerank", type = "string", doc = "a rerank" },
-  { name = "count", type = "string", doc = "a count of tokens" },
+  target("whole", "a chat whose answer is whole", true),
+  target("stream", "a chat whose answer is a stream; default as `whole`"),
+  target("completions", "a completion of a prompt"),
+  target("embeddings", "embeddings"),
+  target("rerank", "a rerank"),
+  target("count", "a count of tokens"),
 }
+
+local BEARER = { header = "Authorization", prefix = "Bearer " }
 
 local AUTH = {
   { name = "header", type = "string", required = true, doc = "the field that the key travels in" },
-  { name = "prefix", type = "string", is_free = true, doc = "what stands before it, as `Bearer `" },
+  { name = "prefix", type = "string", is_free = true, doc = "what stands before it, as `Bearer `; default nothing" },
 }
 
 -- What a wire's file may say: the data, and the converters.
@@ -60,8 +70,7 @@ local function completed(text, path, given)
   for name, value in pairs(given) do
     if type(value) ~= "function" then wire[name] = value end
   end
-  wire.auth = wire.auth or {}
-  wire.auth = { header = wire.auth.header or "Authorization", prefix = wire.auth.prefix or "Bearer " }
+  wire.auth = given.auth and { header = given.auth.header, prefix = given.auth.prefix or "" } or BEARER
   local targets = {}
   for name, value in pairs(given.targets) do targets[name] = value end
   targets.stream = targets.stream or targets.whole

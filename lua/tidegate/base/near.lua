@@ -18,10 +18,18 @@ local function distance(a, b)
   return rows[#a][#b]
 end
 
+-- The first name that begins with all of this word, as "bedrock" for bedrock-converse.
+local function begins(names, word)
+  if #word < 4 then return nil end
+  for _, name in ipairs(names) do
+    if name:sub(1, #word):lower() == word:lower() then return name end
+  end
+end
+
 --- @tparam table names  a list of the known names
 -- @tparam string word
 -- @treturn ?string  the nearest, at most two edits and less than half of the
---   word away; nil when nothing is near
+--   word away, else the first that begins with the word; nil when nothing is near
 return function(names, word)
   if #word > 64 then return nil end
   local best, least = nil, math.min(2, (#word - 1) / 2)
@@ -31,5 +39,5 @@ return function(names, word)
       best, least = name, d
     end
   end
-  return best
+  return best or begins(names, word)
 end

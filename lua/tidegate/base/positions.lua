@@ -4,6 +4,7 @@
 --     root.line                     --> 1
 --     root.fields.listen.line       --> 2
 --     root.fields.providers.items[1].fields.slug.line
+--     root.fields.key.env           --> "X", of key = env "X"
 --     positions.line_of(root, { "providers", 1, "slug" })
 --
 -- Reads Lua only as far as table constructors go: what is returned, and what a
@@ -105,9 +106,10 @@ function reader:value()
     return node
   end
   local after = self:text(1)
+  local env = token.text == "env" and (after == "(" and self:text(2) or after or ""):match "^[\"'](.*)[\"']$" or nil
   local known = (after == "," or after == ";" or after == "}" or after == nil) and self.locals[token.text]
   self:skip_value()
-  return known or { line = token.line }
+  return known or { line = token.line, env = env }
 end
 
 function reader:constructor()
@@ -119,7 +121,7 @@ function reader:constructor()
     self.at = self.at + (length or 0)
     local value = self:value()
     if key then
-      node.fields[key] = { line = line, fields = value.fields, items = value.items }
+      node.fields[key] = { line = line, fields = value.fields, items = value.items, env = value.env }
     else
       node.items[#node.items + 1] = value
     end
@@ -131,7 +133,7 @@ end
 
 --- @tparam string source  a Lua file that loads
 -- @treturn table  the node of what it returns: `line`, and for a constructor
---   `fields` by name and `items` in order
+--   `fields` by name and `items` in order; for a call of env with a name, that name
 function positions.read(source)
   local r = setmetatable({ tokens = tokens_of(source), at = 1, locals = {} }, reader)
   local root = { line = 1 }

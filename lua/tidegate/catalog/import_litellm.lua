@@ -13,6 +13,9 @@ local import = {}
 local SLUGS = {
   together_ai = "together", fireworks_ai = "fireworks", ["fireworks_ai-embedding-models"] = "fireworks",
   ["text-completion-openai"] = "openai", cohere_chat = "cohere", azure_ai = "azure-ai",
+  gemini = "google-ai-studio", bedrock = "amazon-bedrock", bedrock_converse = "amazon-bedrock",
+  ["vertex_ai-language-models"] = "google-vertex", ["vertex_ai-embedding-models"] = "google-vertex",
+  ["vertex_ai-anthropic_models"] = "google-vertex",
 }
 
 local MODES = { chat = "text", completion = "text", embedding = "embeddings" }
@@ -113,6 +116,15 @@ local function positive(value)
   return n and n > 0 and n % 1 == 0 and n or nil
 end
 
+-- The provider's name of "groq/llama-3.3-70b-versatile" and of "vertex_ai/claude-sonnet-4-5", whose provider is
+-- "vertex_ai-anthropic_models".
+local function upstream_of(name, provider)
+  for _, prefix in ipairs { provider .. "/", (provider:match "^[^%-]+") .. "/" } do
+    if name:sub(1, #prefix) == prefix then return name:sub(#prefix + 1) end
+  end
+  return name
+end
+
 --- @tparam table decoded  the file
 -- @tparam ?table only  slugs of the providers that are wanted, as a set
 -- @treturn ?table  a catalogue
@@ -131,11 +143,9 @@ function import.convert(decoded, only)
   for _, name in ipairs(names) do
     local entry = decoded[name]
     local slug = SLUGS[entry.litellm_provider] or entry.litellm_provider:gsub("_", "-")
-    -- "groq/llama-3.3-70b-versatile": the provider, and its name of the model.
-    local upstream = name:sub(1, #entry.litellm_provider + 1) == entry.litellm_provider .. "/"
-      and name:sub(#entry.litellm_provider + 2) or name
-    -- The table has an entry for all of a provider's models that it does not list.
-    local is_model = upstream:sub(-1) ~= "/"
+    local upstream = upstream_of(name, entry.litellm_provider)
+    -- The table has an entry for all of a provider's models that it does not list, and Bedrock's once more by region.
+    local is_model = upstream:sub(-1) ~= "/" and not (slug == "amazon-bedrock" and upstream:find("/", 1, true))
     if is_model and (not only or only[slug]) then
       g:add({ id = gather.id(slug, upstream), name = upstream, architecture = architecture_of(entry),
               context_length = positive(entry.max_input_tokens) or positive(entry.max_tokens) }, {

@@ -6,7 +6,10 @@ local gather  = require "tidegate.catalog.gather"
 
 local import = {}
 
-local SLUGS = { togetherai = "together", ["fireworks-ai"] = "fireworks" }
+local SLUGS = {
+  togetherai = "together", ["fireworks-ai"] = "fireworks", google = "google-ai-studio",
+  ["google-vertex-anthropic"] = "google-vertex",
+}
 
 -- Dollars per million tokens there, dollars per token here.
 local PRICES = {

@@ -3,6 +3,7 @@ return {
   name = "Anthropic",
   wire = "anthropic-messages",
   base_url = "https://api.anthropic.com",
+  addresses = { ["openai-chat"] = "https://api.anthropic.com/v1" },
   env = "ANTHROPIC_API_KEY",
   -- Not trained on; kept for 30 days, unless the organisation has an agreement.
   data_collection = "allow",

@@ -3,6 +3,7 @@ return {
   name = "DeepSeek",
   wire = "openai-chat",
   base_url = "https://api.deepseek.com/v1",
+  addresses = { ["anthropic-messages"] = "https://api.deepseek.com/anthropic" },
   env = "DEEPSEEK_API_KEY",
   -- Its terms let it train on what is sent.
   data_collection = "allow",

@@ -3,6 +3,7 @@ return {
   name = "Google AI Studio",
   wire = "gemini",
   base_url = "https://generativelanguage.googleapis.com",
+  addresses = { ["openai-chat"] = "https://generativelanguage.googleapis.com/v1beta/openai" },
   env = "GEMINI_API_KEY",
   -- Trained on without billing; with billing kept for a while against abuse.
   data_collection = "allow",

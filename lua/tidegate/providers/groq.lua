@@ -3,6 +3,7 @@ return {
   name = "Groq",
   wire = "openai-chat",
   base_url = "https://api.groq.com/openai/v1",
+  addresses = { ["openai-responses"] = "https://api.groq.com/openai/v1" },
   env = "GROQ_API_KEY",
   -- Not trained on; may be kept for up to 30 days unless the account switched
   -- zero data retention on.

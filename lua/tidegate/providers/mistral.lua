@@ -3,6 +3,7 @@ return {
   name = "Mistral",
   wire = "mistral",
   base_url = "https://api.mistral.ai/v1",
+  addresses = { ["openai-chat"] = "https://api.mistral.ai/v1" },
   env = "MISTRAL_API_KEY",
   -- Not trained on with a paid key; kept for 30 days for abuse monitoring.
   data_collection = "allow",

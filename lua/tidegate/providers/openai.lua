@@ -3,6 +3,7 @@ return {
   name = "OpenAI",
   wire = "openai-chat",
   base_url = "https://api.openai.com/v1",
+  addresses = { ["openai-responses"] = "https://api.openai.com/v1" },
   env = "OPENAI_API_KEY",
   -- Not trained on; kept for 30 days for abuse monitoring, unless the organisation
   -- has zero data retention: say so in the configuration then.

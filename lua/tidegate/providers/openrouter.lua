@@ -4,6 +4,10 @@ return {
   wire = "openai-chat",
   extensions = true,
   base_url = "https://openrouter.ai/api/v1",
+  addresses = {
+    ["openai-responses"] = "https://openrouter.ai/api/v1",
+    ["anthropic-messages"] = "https://openrouter.ai/api",
+  },
   env = "OPENROUTER_API_KEY",
   -- It keeps nothing itself by default; what the provider behind it does depends
   -- on the settings of the account.

@@ -7,12 +7,20 @@ local function deployment(what, version)
   return "/openai/deployments/{model}/" .. what .. "?api-version=" .. version
 end
 
+-- Where base_url names a deployment, it serves every model.
+local function of_one_deployment(version)
+  local query = "?api-version=" .. version
+  return { whole = "/chat/completions" .. query, stream = "/chat/completions" .. query,
+           completions = "/completions" .. query, embeddings = "/embeddings" .. query }
+end
+
 local function targets(provider)
   if provider.base_url:find "/v1/?$" then
     return { whole = "/chat/completions", stream = "/chat/completions", completions = "/completions",
              embeddings = "/embeddings" }
   end
   local version = provider.api_version or API_VERSION
+  if provider.base_url:find "/openai/deployments/[^/]+/?$" then return of_one_deployment(version) end
   return {
     whole = deployment("chat/completions", version), stream = deployment("chat/completions", version),
     completions = deployment("completions", version), embeddings = deployment("embeddings", version),

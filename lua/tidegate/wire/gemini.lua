@@ -10,6 +10,7 @@ return {
   },
   converts = "gemini",
   native   = "gemini",
+  apart    = { ["/openai"] = "openai-chat" },
   carries  = {
     "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "max_tokens", "max_completion_tokens",
     "logprobs", "top_logprobs", "seed", "response_format", "structured_outputs", "stop", "tools", "tool_choice",

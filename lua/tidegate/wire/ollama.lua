@@ -5,6 +5,7 @@ return {
   targets  = { whole = "/api/chat", stream = "/api/chat", embeddings = "/api/embed" },
   converts = "ollama",
   framing  = "lines",
+  apart    = { ["/v1"] = "openai-chat" },
   carries  = {
     "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty",
     "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs", "seed", "response_format",

@@ -4,10 +4,16 @@
 local gemini    = require "tidegate.wire.gemini"
 local anthropic = require "tidegate.wire.anthropic_messages"
 
+-- Hosts name their location, but for the global one.
+local function location_of(provider)
+  return provider.location or provider.base_url:match "//([%w%-]+)%-aiplatform%."
+    or provider.base_url:match "//aiplatform%.(%w+)%.rep%." or "global"
+end
+
 -- Google's SDK asks v1beta1, Anthropic's v1. Express mode has no project.
 local function place(provider, version)
   if not provider.project then return ("/%s/publishers/"):format(version) end
-  return ("/%s/projects/%s/locations/%s/publishers/"):format(version, provider.project, provider.location or "global")
+  return ("/%s/projects/%s/locations/%s/publishers/"):format(version, provider.project, location_of(provider))
 end
 
 local function of_google(provider)

@@ -13,6 +13,7 @@
 --     carries  = which of the contract's 26 parameters it has a place for; nil: all
 --     signs    = "aws", "google": keys that are no header
 --     others   = { { models = prefix, ... } }: models whose name at the provider begins so are spoken to as this says
+--     apart    = { [end of a base_url] = wire }: where the same makers speak another one
 --     adds, omits_model, betas        of native requests: members to add, no `model`, known anthropic-beta words
 
 local NAMES = {
@@ -30,9 +31,9 @@ function wires.find(name)
 end
 
 --- The path of a request below `base_url`, whose own path may repeat the target's first step: who writes
--- https://api.anthropic.com/v1 means the same as who leaves /v1 out.
+-- https://api.anthropic.com/v1 means the same as who leaves /v1 out. So it is with Ollama's /api and Azure's /openai.
 function wires.below(base_url, target)
-  local first = target:match "^(/v%d[%w]*)/"
+  local first = target:match "^(/v%d%w*)/" or target:match "^(/api)/" or target:match "^(/openai)/"
   if first and base_url:gsub("/+$", ""):sub(-#first) == first then return target:sub(#first + 1) end
   return target
 end

@@ -132,12 +132,22 @@ describe("tidegate.app.config", function()
         { slug = "c", base_url = "http://c", key = env "GROQ" } } }]]
       assert.equal(1, #s.providers)
       assert.equal("c", s.providers[1].slug)
-      assert.equal("provider a is left out: its key is not set", s.notes[1])
+      assert.equal("provider a is left out: ABSENT is not set", s.notes[1])
+      assert.equal("provider b is left out: EMPTY is not set", s.notes[2])
     end)
 
     it("that is named alone, without its variable", function()
       local s = loads 'return { providers = { "openai" } }'
       assert.equal(0, #s.providers)
+      assert.equal("provider openai is left out: OPENAI_API_KEY is not set", s.notes[1])
+    end)
+
+    it("whose pair of keys is not there, but not one with half of it", function()
+      local AWS = [[return { providers = { { slug = "aws", wire = "bedrock-converse", access_key = env "%s",
+        base_url = "https://bedrock-runtime.eu-west-1.amazonaws.com", secret_key = env "%s" } } }]]
+      assert.equal("provider aws is left out: ABSENT is not set", loads(AWS:format("ABSENT", "EMPTY")).notes[1])
+      local _, err = load(AWS:format("GROQ", "ABSENT"))
+      assert.equal("F:2: providers[1].secret_key: ABSENT is not set", err)
     end)
 
     it("but not one that has no key at all", function()
@@ -147,6 +157,61 @@ describe("tidegate.app.config", function()
       assert.equal(2, #s.providers)
       assert.is_nil(s.providers[1].key)
     end)
+  end)
+
+  describe("says what to write instead of", function()
+    local function one(provider) return "return { providers = {\n" .. provider .. " } }" end
+    for _, case in ipairs {
+      { "the name of a provider whose address is the customer's", '"azure"',
+        'F:2: providers[1]: azure has an address of your own: write { slug = "azure", wire = "azure-openai"' },
+      { "somebody else's name for one", '"gemini"', "F:2: providers[1]: no built-in provider is called gemini, did you mean "
+        .. "google-ai-studio?" },
+      { "the beginning of a wire", '{ slug = "a", wire = "bedrock", base_url = "http://a" }',
+        "F:2: providers[1].wire: there is no wire bedrock, did you mean bedrock-converse?" },
+      { "no address, where a page has one", '{ slug = "a", wire = "vertex" }',
+        "F:2: providers[1]: missing key base_url, see docs/wires/vertex.md" },
+      { "a wire that the built-in provider does not speak", '{ slug = "openai", wire = "cohere", key = "k" }',
+        "F:2: providers[1]: missing key base_url: openai is not known to speak cohere" },
+      { "an address of another API of the same makers", '{ slug = "a", wire = "ollama", base_url = "http://a:11434/v1/" }',
+        'F:2: providers[1].base_url: openai-chat is spoken below /v1: leave that out, or say wire = "openai-chat"' },
+      { "an address with the request's path", '{ slug = "a", base_url = "http://a/v1/chat/completions" }',
+        "F:2: providers[1].base_url: requests go to /chat/completions below it: leave that out" },
+      { "a key of another wire", '{ slug = "a", base_url = "http://a", project = "p" }',
+        "F:2: providers[1].project: is for the wire vertex" },
+      { "a secret without its name", '{ slug = "a", wire = "bedrock-converse", base_url = "http://a", secret_key = "s" }',
+        "F:2: providers[1].access_key: secret_key needs access_key beside it" },
+      { "a token without the project", '{ slug = "a", wire = "vertex", base_url = "http://a", token = "t" }',
+        "F:2: providers[1].project: a token needs the project beside it" },
+    } do
+      it(case[1], function()
+        local settings, err = load(one(case[2]))
+        assert.is_nil(settings)
+        assert.truthy(err:find(case[3], 1, true), err)
+      end)
+    end
+  end)
+
+  it("takes the built-in provider's address for each wire that it speaks", function()
+    for _, case in ipairs { { '"ollama"', "http://127.0.0.1:11434/v1" },
+        { '{ slug = "ollama", wire = "ollama" }', "http://127.0.0.1:11434" },
+        { '{ slug = "openai", wire = "openai-responses", key = "0123456789" }', "https://api.openai.com/v1" },
+        { '{ slug = "anthropic", wire = "openai-chat", key = "0123456789" }', "https://api.anthropic.com/v1" } } do
+      assert.equal(case[2], loads("return { providers = { " .. case[1] .. " } }").providers[1].base_url)
+    end
+  end)
+
+  it("notes a provider of the open net that is sent no key, unless that is meant", function()
+    local s = loads [[return { auth = "none", providers = { { slug = "a", base_url = "https://a" },
+      { slug = "openai" }, { slug = "b", base_url = "https://b", key = false }, { slug = "c", base_url = "http://c" } } }]]
+    assert.same({ "provider a is sent no key; key = false says that this is meant",
+      'provider openai is sent no key, for that there is key = env "OPENAI_API_KEY"; key = false says that this is meant' },
+      s.notes)
+  end)
+
+  it("notes a provider that no model names", function()
+    local s = loads [[return { auth = "none", providers = { { slug = "a", base_url = "http://a" }, "ollama" } }]]
+    assert(config.catalog(s))
+    assert.same({ "provider a: no catalogue has a model of it; list some in one of your own (docs/catalog.md)" }, s.notes)
   end)
 
   it("notes a key that is too short to be kept out of logs", function()

@@ -5,7 +5,7 @@ local NAMES = { "listen", "workers", "providers", "timeouts", "zdr" }
 describe("tidegate.base.near", function()
   for _, case in ipairs {
     { "lisen", "listen" }, { "listne", "listen" }, { "Workers", "workers" }, { "provider", "providers" },
-    { "timeout", "timeouts" }, { "zdr", "zdr" }, { "xyz", nil }, { "a", nil }, { "portals", nil }, { "", nil },
+    { "timeout", "timeouts" }, { "time", "timeouts" }, { "tim", nil }, { "zdr", "zdr" }, { "xyz", nil }, { "a", nil }, { "portals", nil }, { "", nil },
   } do
     it(("takes %q for %s"):format(case[1], tostring(case[2])), function()
       assert.equal(case[2], near(NAMES, case[1]))

@@ -27,6 +27,14 @@ b]] ; name = "n" },
 describe("tidegate.base.positions", function()
   local root = positions.read(SOURCE)
 
+  it("has the variables that keys are read from", function()
+    local p = positions.read [[return { a = env "A", b = env("B"), c = env 'C' or "x", d = env, e = other "E" }]].fields
+    assert.same({ "A", "B", "C" }, { p.a.env, p.b.env, p.c.env })
+    assert.is_nil(p.d.env)
+    assert.is_nil(p.e.env)
+    assert.equal("X", root.fields.providers.items[1].fields.key.env)
+  end)
+
   for _, case in ipairs {
     { "what is returned", 8, root },
     { "a field", 9, root.fields.listen },

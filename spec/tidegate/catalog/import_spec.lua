@@ -62,6 +62,21 @@ describe("tidegate.catalog.import_litellm", function()
 
   it("loads", function() load(catalog) end)
 
+  it("calls clouds and their models as this program does", function()
+    local function e(provider) return { litellm_provider = provider, mode = "chat", max_tokens = 1,
+      input_cost_per_token = 1, output_cost_per_token = 1 } end
+    local seen = {}
+    for _, model in ipairs(import("litellm", {
+      ["anthropic.claude-x-v1:0"] = e "bedrock_converse", ["bedrock/eu-west-1/anthropic.claude-x-v1:0"] = e "bedrock",
+      ["vertex_ai/claude-x@1"] = e "vertex_ai-anthropic_models", ["gemini-x"] = e "vertex_ai-language-models",
+      ["gemini/gemini-y"] = e "gemini", ["azure/gpt-x"] = e "azure", ["command-x"] = e "cohere_chat",
+    }).data) do
+      seen[model.endpoints[1].upstream_model] = model.endpoints[1].provider
+    end
+    assert.same({ ["anthropic.claude-x-v1:0"] = "amazon-bedrock", ["claude-x@1"] = "google-vertex",
+      ["gemini-x"] = "google-vertex", ["gemini-y"] = "google-ai-studio", ["gpt-x"] = "azure", ["command-x"] = "cohere" }, seen)
+  end)
+
   it("refuses what is something else", function()
     assert.is_nil(import("litellm", { data = {} }))
     assert.is_nil(import("litellm", { 1, 2 }))

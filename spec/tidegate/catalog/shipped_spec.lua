@@ -60,6 +60,36 @@ describe("the shipped catalogue", function()
     end
   end)
 
+  it("has what each format can carry, and what each cache costs", function()
+    local params = {}
+    for _, model in ipairs(decoded.data) do
+      for _, e in ipairs(model.endpoints) do
+        local wire = wires.find(builtin.find(e.provider).wire)
+        local carried = {}
+        for _, name in ipairs(wire.carries or {}) do carried[name] = true end
+        for _, name in ipairs(e.supported_parameters) do
+          assert.is_true(not wire.carries or carried[name] or name == "logprobs", model.id .. " " .. e.provider .. " " .. name)
+        end
+        params[e.provider .. " " .. e.upstream_model] = " " .. table.concat(e.supported_parameters, " ") .. " "
+        if e.provider == "anthropic" then
+          local p = e.pricing
+          assert.is_true(math.abs(p.input_cache_read / p.prompt - 0.1) < 1e-9, model.id)
+          assert.is_true(math.abs(p.input_cache_write / p.prompt - 1.25) < 1e-9, model.id)
+          assert.is_true(math.abs(p.input_cache_write_1h / p.prompt - 2) < 1e-9, model.id)
+        end
+      end
+    end
+    for _, case in ipairs {
+      { "anthropic claude-sonnet-4-6", "reasoning", true }, { "anthropic claude-sonnet-4-6", "temperature", true },
+      { "anthropic claude-opus-4-8", "temperature", false }, { "anthropic claude-haiku-4-5", "verbosity", false },
+      { "google-ai-studio gemini-2.5-pro", "reasoning", true }, { "google-ai-studio gemini-2.5-pro", "seed", true },
+      { "mistral mistral-large-2512", "reasoning", false }, { "mistral magistral-small", "reasoning", true },
+      { "cohere command-a-03-2025", "reasoning", false }, { "cohere command-a-reasoning-08-2025", "reasoning", true },
+    } do
+      assert.equal(case[3], params[case[1]]:find(" " .. case[2] .. " ", 1, true) ~= nil, case[1] .. " " .. case[2])
+    end
+  end)
+
   it("lists with one provider what that one serves, and nothing else", function()
     local few = core.json.decode(shipped.text("tidegate:shipped", { { slug = "cerebras" } }))
     assert.is_true(#few.data > 0 and #few.data < 20)
@@ -75,6 +105,11 @@ describe("the built-in providers", function()
       assert.is_string(p.name)
       assert.is_table(wires.find(p.wire))
       assert.is_true(core.is_url(p.base_url))
+      for wire, address in pairs(p.addresses or {}) do
+        assert.is_table(wires.find(wire))
+        assert.not_equal(p.wire, wire)
+        assert.is_true(core.is_url(address))
+      end
       assert.is_true(p.env ~= nil or p.key == false, "neither a variable nor keyless")
       assert.is_true(p.data_collection == "deny" or p.data_collection == "allow")
       assert.is_boolean(p.zdr)

@@ -82,6 +82,14 @@ local function elements(lost)
   return table.concat(names, ",")
 end
 
+-- Where a body is no JSON, in the words that a chat gets; else what its converter says.
+local function refusal(text, why)
+  local fits, fault = json.check(text)
+  if fits then return tostring(why) end
+  if fault.offset == #text then return ("The body is not JSON: it ends too early, after %d bytes"):format(#text) end
+  return ("The body is not JSON: unexpected text at byte %d"):format(fault.offset)
+end
+
 --- A client's request as a chat request.
 -- @tparam table about  { api, model (of the path, or ""), stream }
 -- @treturn ?string  the chat
@@ -89,7 +97,7 @@ end
 -- @treturn string  empty: a chat has no header lines
 function convert.read_request(text, about)
   local body, lost = to_chat(CLIENTS[about.api]).request(text, about)
-  if not body then return nil, lost end
+  if not body then return nil, refusal(text, lost) end
   return body, elements(lost), ""
 end
 

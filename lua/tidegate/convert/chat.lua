@@ -75,6 +75,23 @@ function chat.text(content, between)
   return table.concat(out, between or "")
 end
 
+local TEXTS = { text = true, input_text = true, refusal = true }
+
+--- The parts of a content that are text: instructions hold nothing else.
+-- @tparam table lost  a set, to which the kinds of the others are added
+function chat.texts(content, lost)
+  local out = {}
+  for _, part in ipairs(chat.parts(content)) do
+    if TEXTS[part.type] then
+      out[#out + 1] = part
+    else
+      local media = chat.media(part)
+      lost["messages." .. (media and media.kind or tostring(part.type))] = true
+    end
+  end
+  return out
+end
+
 --- A message's content with its author's name in front, for formats that know no names: "name: text".
 function chat.named(message)
   local content, name = message.content, message.name
@@ -121,6 +138,9 @@ function chat.media(part)
     return at("video", type(video) == "string" and video or video.url or "")
   elseif part.type == "file" and part.file then
     local file = part.file
+    if file.file_data and file.file_data ~= "" and not file.file_data:find(":", 1, true) then      -- bare base64
+      return { kind = "file", media = "application/pdf", data = file.file_data, name = file.filename }
+    end
     local place = file.file_data or file.file_url
     if place then return at("file", place, { name = file.filename }) end
     return { kind = "file", id = file.file_id, name = file.filename }
@@ -159,6 +179,16 @@ function chat.arguments(text)
   if type(text) ~= "string" then return text ~= nil and json.encode(text) or "{}" end
   if text:match "^%s*{" and json.check(text) then return text end
   return "{}"
+end
+
+--- What a call of a message calls. A custom tool's input is any text: it becomes a function's one argument.
+-- @treturn ?string  the function's name; nil when it is no call
+-- @treturn string  JSON text of an object
+function chat.called(call)
+  local custom, f = call.custom, call["function"]
+  if type(custom) == "table" then return custom.name, json.encode { input = custom.input or "" } end
+  if type(f) ~= "table" then return nil, "{}" end
+  return f.name, chat.arguments(f.arguments)
 end
 
 -- ---- limits, formats, reasoning ----

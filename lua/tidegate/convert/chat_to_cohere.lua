@@ -93,24 +93,30 @@ end
 local function calls_of(message)
   local out = {}
   for i, call in ipairs(message.tool_calls or {}) do
-    local f = call["function"] or {}
-    out[i] = { id = call.id, type = "function",
-               ["function"] = { name = f.name, arguments = chat.arguments(f.arguments) } }
+    local name, arguments = chat.called(call)
+    out[i] = { id = call.id, type = "function", ["function"] = { name = name, arguments = arguments } }
   end
   return out[1] and out or nil
 end
 
--- How each role's messages are written.
+-- How each role's messages are written; nil for one that says nothing, which Cohere refuses.
 local write = {}
 
+local function said(role, content)
+  return content ~= "" and { role = role, content = content } or nil
+end
+
 function write.system(message, lost)
-  return { role = "system", content = content_of(chat.named(message), part_of, lost) }
+  local content = message.content
+  if type(content) == "table" then content = chat.texts(content, lost) end
+  content = chat.named { name = message.name, content = content }
+  return said("system", content_of(content, part_of, lost))
 end
 
 write.developer = write.system
 
 function write.user(message, lost)
-  return { role = "user", content = content_of(chat.named(message), part_of, lost) }
+  return said("user", content_of(chat.named(message), part_of, lost))
 end
 
 function write.assistant(message, lost)
@@ -124,6 +130,8 @@ function write.assistant(message, lost)
     if text ~= "" then content[#content + 1] = { type = "text", text = text } end
   elseif text == "" and calls then
     content = nil
+  elseif text == "" then
+    return nil
   end
   return { role = "assistant", content = content, tool_plan = plan, tool_calls = calls,
            citations = citations_of(message) }
@@ -220,13 +228,15 @@ function chat_to_cohere.request(text, about)
   if not body then return nil, why end
   local lost = {}
   for _, name in ipairs(chat.lost(body, CARRIED)) do lost[name] = true end
+  local messages = messages_of(body, lost)
+  if not messages[1] then return nil, "Cohere wants a message that says something" end
   if body.n and body.n ~= 1 then lost.n = true end
   if body.parallel_tool_calls == false then lost.parallel_tool_calls = true end
 
   local tools, is_strict = tools_of(body, lost)
   local out = {
     model = about.model or body.model, stream = about.stream == true,
-    messages = messages_of(body, lost),
+    messages = messages,
     tools = tools, tool_choice = tools and CHOICES[chat.tool_choice(body)], strict_tools = is_strict,
     response_format = format_of(body, lost),
     max_tokens = chat.max_tokens(body), temperature = body.temperature, seed = body.seed,

@@ -117,8 +117,17 @@ function write.tools(value, r)
   return (tools ~= "[]" or value == tools) and tools or nil
 end
 
-function write.tool_choice(value)
-  return value == '"required"' and '"any"' or value
+local CHOICES = { auto = '"auto"', none = '"none"', any = '"any"', required = '"any"' }
+
+-- A word, or a function's name. Some tools among all of them cannot be told: all of them may be called.
+function write.tool_choice(value, r)
+  local kind, mode, called = json.pick(value, "type", "allowed_tools.mode", "function")
+  if called or value == "null" then return value end
+  r.lost.tool_choice = mode ~= nil or r.lost.tool_choice
+  local word = mode or kind or value
+  word = word:sub(1, 1) == '"' and json.decode(word)
+  if not CHOICES[word] then r.lost.tool_choice = true end
+  return CHOICES[word] ~= value and CHOICES[word] or CHOICES[word] and value
 end
 
 function write.response_format(value, r)

@@ -62,9 +62,9 @@ end
 local function calls_of(message, names)
   local out = {}
   for i, call in ipairs(message.tool_calls or {}) do
-    local f = call["function"] or {}
-    if call.id then names[call.id] = f.name end
-    out[i] = { id = call.id, ["function"] = { name = f.name, arguments = json.raw(chat.arguments(f.arguments)) } }
+    local name, arguments = chat.called(call)
+    if call.id then names[call.id] = name end
+    out[i] = { id = call.id, ["function"] = { name = name, arguments = json.raw(arguments) } }
   end
   return out[1] and out or nil
 end

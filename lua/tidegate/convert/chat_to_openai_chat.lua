@@ -3,58 +3,20 @@
 --
 -- What a chat client sends never comes here: it passes as it is.
 
-local json = require("tidegate.core").json
-local chat = require "tidegate.convert.chat"
+local json     = require("tidegate.core").json
+local chat     = require "tidegate.convert.chat"
+local edit     = require "tidegate.convert.edit"
+local messages = require "tidegate.convert.openai_chat.messages"
 
 local M = { from = "chat", to = "openai-chat" }
 
 -- OpenRouter's extensions, and the converters' own.
-local OF_MESSAGES = { "reasoning", "reasoning_details", "reasoning_content", "cache_control", "annotations", "images",
-  "phase", "is_error" }
 local OF_BODIES = { "cache_control", "reasoning", "include_reasoning", "safety_settings", "cached_content", "labels",
   "generation_config", "tool_config", "model_armor_config", "continuation_token" }
 
-local EFFORTS = { max = "high", xhigh = "high", minimal = "minimal" }
+local EFFORTS     = { max = "high", xhigh = "high", minimal = "minimal" }
+local VERBOSITIES = { max = '"high"', xhigh = '"high"' }
 local LIMIT = 16384           -- tokens that a budget is a share of, where no limit is given
-
-local function without(object, names, also)
-  local members, order = json.split(tostring(object))
-  local changed = false
-  for _, name in ipairs(names) do
-    changed = changed or members[name] ~= nil
-    members[name] = nil
-  end
-  if also then changed = also(members) or changed end
-  return changed and json.ordered(members, order) or object
-end
-
-local OF_PARTS = { "cache_control", "mime_type" }
-
-local function has(raw, word) return raw ~= nil and tostring(raw):find(word, 1, true) ~= nil end
-
--- The list, whose elements have none of what only others know.
-local function unmarked(list, also)
-  if not has(list, "cache_control") and not has(list, "mime_type") and not (also and has(list, "namespace")) then
-    return list
-  end
-  local out = json.array {}
-  for i, element in ipairs(json.elements(tostring(list)) or {}) do
-    out[i] = tostring(element):find "^%s*{" and without(element, OF_PARTS, also) or element
-  end
-  return out
-end
-
-local NAMESPACE = { "namespace" }
-
-local function of_message(members)
-  local content, calls = members.content, members.tool_calls
-  if content and tostring(content):find "^%s*%[" then members.content = unmarked(content) end
-  if has(calls, "namespace") then
-    members.tool_calls = unmarked(calls, function(call) call["function"] = call["function"]
-      and without(call["function"], NAMESPACE) return true end)
-  end
-  return members.content ~= content or members.tool_calls ~= calls
-end
 
 -- `reasoning` is OpenRouter's word; OpenAI's is reasoning_effort.
 local function put_effort(members)
@@ -66,34 +28,44 @@ local function put_effort(members)
   members.reasoning_effort = EFFORTS[effort] or effort
 end
 
-local OWN = { ["function"] = true, custom = true }
+local OWN = { ["function"] = { type = true, ["function"] = true }, custom = { type = true, custom = true } }
 
--- Tools that are some other provider's own.
-local function of_openai(tools, lost)
-  local out = json.array {}
-  for _, tool in ipairs(json.elements(tostring(tools)) or {}) do
-    local kind = json.pick(tostring(tool), "type")
+local function ignore() end
+
+-- Without tools that are some other provider's own.
+local function tools_of(tools, lost)
+  return edit.list(tostring(tools), function(tool)
+    local kind = json.pick(tool, "type")
     kind = kind and json.decode(kind)
-    if OWN[kind] then out[#out + 1] = tool else lost[#lost + 1] = "tools." .. tostring(kind) end
-  end
-  return out[1] and unmarked(json.raw(json.encode(out))) or nil
+    if OWN[kind] then return edit.only(tool, OWN[kind], ignore) end
+    lost["tools." .. tostring(kind)] = true
+  end)
+end
+
+-- What is said of tools is refused where there are none.
+local function put_tools(members, lost)
+  local tools = members.tools and tools_of(members.tools, lost)
+  local has_tools = tools ~= nil and edit.says(tools)
+  members.tools = has_tools and json.raw(tools) or nil
+  if has_tools then return end
+  local choice = tostring(members.tool_choice or '"auto"')
+  if choice ~= '"auto"' and choice ~= '"none"' then lost.tool_choice = true end
+  members.tool_choice, members.parallel_tool_calls = nil, nil
 end
 
 --- The same request with OpenAI's members alone.
 -- @treturn string
--- @treturn table  the tools that had to be left out
+-- @treturn table  names of what had to be left out
 function M.request(text)
   local lost = {}
   local members = assert(json.split(text))
   put_effort(members)
   for _, name in ipairs(OF_BODIES) do members[name] = nil end
-  local messages = json.array {}
-  for i, message in ipairs(json.elements(tostring(members.messages)) or {}) do
-    messages[i] = without(message, OF_MESSAGES, of_message)
-  end
-  members.messages = messages
-  if members.tools then members.tools = of_openai(members.tools, lost) end
-  return json.encode(members), lost
+  local verbosity = members.verbosity and json.decode(tostring(members.verbosity))
+  if VERBOSITIES[verbosity] then members.verbosity = json.raw(VERBOSITIES[verbosity]) end
+  members.messages = messages.rewrite(tostring(members.messages), lost)
+  put_tools(members, lost)
+  return json.encode(members), chat.sorted(lost)
 end
 
 return M

@@ -81,6 +81,13 @@ local function tools_of(body, lost)
   return out[1] and out
 end
 
+-- To be forced to call a tool is refused where there is none.
+local function choice_of(body, list, lost)
+  local choice = tools.choice_from_chat(body.tool_choice)
+  if list or choice == nil or choice == "auto" or choice == "none" then return choice end
+  lost.tool_choice = true
+end
+
 local function wants_compression(body)
   for _, name in ipairs(type(body.transforms) == "table" and body.transforms or {}) do
     if name == "middle-out" then return true end
@@ -98,7 +105,8 @@ local function write(body, about, lost)
   for _, name in ipairs(SAME) do out[name] = body[name] end
   out.input = messages.items(body.messages, { lost = lost, breakpoints = body.prompt_cache_options ~= nil })
   out.max_output_tokens, out.service_tier = chat.max_tokens(body), TIERS[body.service_tier] or body.service_tier
-  out.tools, out.tool_choice = tools_of(body, lost), tools.choice_from_chat(body.tool_choice)
+  out.tools = tools_of(body, lost)
+  out.tool_choice = choice_of(body, out.tools, lost)
   out.text, out.reasoning = text_of(body, lost), reasoning_of(body, about, plain)
   out.include, out.top_logprobs = include_of(body, plain), body.logprobs and body.top_logprobs or nil
   if wants_compression(body) then out.truncation = "auto" end

@@ -65,7 +65,8 @@ local content = text_or(list(part), "a list")
 
 local message = object {
   role = text, content = content, name = text, tool_call_id = text,
-  tool_calls = list(object { id = text, ["function"] = object { name = text } }),
+  tool_calls = list(object { id = text, ["function"] = object { name = text },
+                             custom = object { name = text, input = text } }),
   reasoning_details = list(object { type = text, text = text, summary = text, format = text }),
   annotations = list(object {}),
 }

@@ -153,8 +153,11 @@ local function same_meaning(body)
   end
   body = plain(body)
   for _, m in ipairs(body.messages) do
-    for _, block in ipairs(type(m.content) == "table" and m.content or {}) do
+    local blocks = type(m.content) == "table" and m.content or {}
+    for i = #blocks, 1, -1 do
+      local block = blocks[i]
       if block.type == "tool_result" then block.content = text_alone(block.content) end
+      if block.type == "text" and not block.text:find "%S" then table.remove(blocks, i) end      -- says nothing
     end
     m.content = text_alone(m.content)
   end

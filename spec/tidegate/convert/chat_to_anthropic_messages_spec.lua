@@ -61,6 +61,13 @@ describe("chat_to_anthropic_messages.request", function()
     assert.same({ { type = "text", text = "a", cache_control = { type = "ephemeral" } } }, system)
   end)
 
+  it("takes nothing but text for instructions", function()
+    local _, lost, system = turns_of [[ [{"role":"system","content":[{"type":"text","text":"a"},{"type":"text","text":" "},
+      {"type":"file","file":{"file_id":"f"}}]},{"role":"user","content":"hi"}] ]]
+    assert.equal("a", system)
+    assert.same({ "messages.file" }, lost)
+  end)
+
   it("reminds of later instructions where they stood", function()
     local turns = turns_of '[{"role":"user","content":"hi"},{"role":"system","content":"German now."},{"role":"assistant","content":"Moin."}]'
     assert.same({ { type = "text", text = "hi" }, { type = "text", text = "<system-reminder>\nGerman now.\n</system-reminder>" } },
@@ -97,6 +104,24 @@ describe("chat_to_anthropic_messages.request", function()
     assert.truthy(why:find("'messages'", 1, true))
   end)
 
+  it("leaves out what is blank, which would be refused, too", function()
+    assert.same({ { role = "user", content = "x" }, { role = "assistant", content = "y" }, { role = "user", content = { {
+      type = "tool_result", tool_use_id = "t", content = { { type = "text", text = "z" } } } } } }, (turns_of [[ [
+      {"role":"user","content":[{"type":"text","text":" \n"},{"type":"text","text":"x"}]},
+      {"role":"assistant","content":[{"type":"text","text":"y"},{"type":"text","text":"\n\n"}]},{"role":"user","content":" "},
+      {"role":"tool","tool_call_id":"t","content":[{"type":"text","text":" "},{"type":"text","text":"z"}]}] ]]))
+  end)
+
+  it("takes a file's bytes also where no URL is around them", function()
+    local turns = turns_of '[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"JVBERi0="}}]}]'
+    assert.same({ type = "base64", media_type = "application/pdf", data = "JVBERi0=" }, turns[1].content[1].source)
+  end)
+
+  it("tells the type of a picture without its parameters", function()
+    local turns = turns_of '[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;name=a.png;base64,aGk="}}]}]'
+    assert.equal("image/png", turns[1].content[1].source.media_type)
+  end)
+
   it("brings results of tools before what else the user said, pictures and failures too", function()
     local turns = turns_of [[ [{"role":"user","content":"?"},
       {"role":"assistant","content":null,"tool_calls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}},
@@ -118,6 +143,48 @@ describe("chat_to_anthropic_messages.request", function()
     local _, _, text = asked(nil, [[ [{"role":"assistant","tool_calls":[
       {"id":"t1","type":"function","function":{"name":"f","arguments":"{ \"b\":1.0,\"a\":12345678901234567890 }"}}]}] ]])
     assert.truthy(text:find('"input":{ "b":1.0,"a":12345678901234567890 }', 1, true))
+  end)
+
+  -- ---- thoughts that may not stand where they do ----
+
+  local THOUGHT = [[ "reasoning_details":[{"type":"reasoning.text","text":"Hm","signature":"c2ln","format":"anthropic-claude-v1","index":0}] ]]
+
+  it("ends no turn that is to be continued with a thought", function()
+    local turns, lost = turns_of('[{"role":"user","content":"x"},{"role":"assistant","content":"",' .. THOUGHT .. "}]")
+    assert.same({ { role = "user", content = "x" } }, turns)
+    assert.same({ "messages.reasoning" }, lost)
+  end)
+
+  it("gives such a turn thoughts only to a model that is to think", function()
+    local messages = '[{"role":"user","content":"x"},{"role":"assistant","content":"So",' .. THOUGHT .. "}]"
+    local turns, lost = turns_of(messages)
+    assert.same({ { type = "text", text = "So" } }, turns[2].content)
+    assert.same({ "messages.reasoning" }, lost)
+    local out = asked('"reasoning":{"max_tokens":2000}', messages)
+    assert.equal("thinking", out.messages[2].content[1].type)
+    turns, lost = turns_of(messages:sub(1, -2) .. ',{"role":"user","content":"y"}]')
+    assert.equal("thinking", turns[2].content[1].type)
+    assert.same({}, lost)
+  end)
+
+  it("marks for caches no thought, which has no place for it", function()
+    local turns = turns_of('[{"role":"user","content":"x"},{"role":"assistant","content":null,"cache_control":{"type":"ephemeral"},' .. THOUGHT
+      .. '},{"role":"user","content":"y"}]')
+    assert.same({ { type = "thinking", thinking = "Hm", signature = "c2ln" } }, turns[2].content)
+  end)
+
+  it("gives each call an id of its own, also where another provider's began anew", function()
+    local turn = [[ {"role":"assistant","tool_calls":[{"id":"0","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"0","content":"x"} ]]
+    local turns = turns_of("[" .. turn .. "," .. turn .. "]")
+    assert.same({ "0", "0", "0_2", "0_2" }, { turns[1].content[1].id, turns[2].content[1].tool_use_id, turns[3].content[1].id,
+      turns[4].content[1].tool_use_id })
+  end)
+
+  it("calls a custom tool as one with an input", function()
+    local turns, lost = turns_of [[ [{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x","input":"ls"}}]}] ]]
+    assert.same({ { type = "tool_use", id = "c", name = "x", input = { input = "ls" } } }, turns[1].content)
+    assert.same({}, lost)
   end)
 
   it("gives calls ids that Anthropic takes, the same for the result, and no two alike", function()

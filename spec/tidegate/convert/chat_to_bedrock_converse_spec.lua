@@ -274,6 +274,11 @@ describe("Messages on Bedrock", function()
     assert.is_nil(system)
   end)
 
+  it("begin with the user, whoever spoke first", function()
+    assert.same({ { role = "user", content = { { text = "Begin." } } }, { role = "assistant", content = { { text = "Hello" } } },
+      { role = "user", content = { { text = "hi" } } } }, (converse(SONNET_45, '{"role":"assistant","content":"Hello"}', USER)))
+  end)
+
   it("have no blank blocks, which Bedrock refuses", function()
     local turns, system = converse(SONNET_45, '{"role":"system","content":""}',
       '{"role":"user","content":[{"type":"text","text":" \\n"},{"type":"text","text":"x"}]}',
@@ -343,8 +348,8 @@ describe("Media on Bedrock", function()
     { "b",                      "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", "b" },
   } do
     it("are documents: " .. case[1] .. " of type " .. case[2], function()
-      assert.same({ { document = { format = case[3], name = case[4], source = BYTES } } },
-        (blocks_of('{"type":"file","file":{"filename":"' .. case[1] .. '","file_data":"' .. DATA:format(case[2]) .. '"}}')))
+      assert.same({ { text = "?" }, { document = { format = case[3], name = case[4], source = BYTES } } },
+        (blocks_of('{"type":"text","text":"?"},{"type":"file","file":{"filename":"' .. case[1] .. '","file_data":"' .. DATA:format(case[2]) .. '"}}')))
     end)
   end
 
@@ -357,25 +362,41 @@ describe("Media on Bedrock", function()
   end)
 
   it("may be cited, with a context", function()
-    local blocks = blocks_of('{"type":"file","citations":{"enabled":true},"context":"HR","file":{"filename":"p.txt","file_data":"'
+    local blocks = blocks_of('{"type":"text","text":"?"},{"type":"file","citations":{"enabled":true},"context":"HR","file":{"filename":"p.txt","file_data":"'
       .. DATA:format "text/plain" .. '"}}')
-    assert.same({ document = { format = "txt", name = "p", source = BYTES, citations = { enabled = true }, context = "HR" } }, blocks[1])
+    assert.same({ document = { format = "txt", name = "p", source = BYTES, citations = { enabled = true }, context = "HR" } }, blocks[2])
+  end)
+
+  it("are lost where no media may stand, also those that Bedrock cannot fetch", function()
+    local turns, _, lost = converse(SONNET_45, USER, '{"role":"assistant","content":[{"type":"text","text":"a"},'
+      .. '{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}', USER)
+    assert.same({ { text = "a" } }, turns[2].content)
+    assert.same({ "messages.image" }, lost)
+  end)
+
+  it("have a text beside them when they are documents, which Bedrock insists on", function()
+    assert.same({ { text = "See the document." }, { document = { format = "txt", name = "p", source = BYTES } } },
+      (blocks_of('{"type":"file","file":{"filename":"p.txt","file_data":"' .. DATA:format "text/plain" .. '"}}')))
   end)
 
   it("may be Anthropic's: search results, and documents of texts", function()
     assert.same({
+      { text = "?" },
       { searchResult = { source = "https://s/", title = "S", content = { { text = "a" } }, citations = { enabled = true } } },
       { document = { name = "D", source = { content = { { text = "b" }, { text = "c" } } } } },
-    }, (blocks_of('{"type":"search_result","source":"https://s/","title":"S","content":[{"type":"text","text":"a"}],"citations":{"enabled":true}},'
+    }, (blocks_of('{"type":"text","text":"?"},'
+      .. '{"type":"search_result","source":"https://s/","title":"S","content":[{"type":"text","text":"a"}],"citations":{"enabled":true}},'
       .. '{"type":"document","title":"D","source":{"type":"content","content":[{"type":"text","text":"b"},{"type":"text","text":"c"}]}}')))
   end)
 
   it("may lie in S3", function()
     assert.same({
+      { text = "?" },
       { image = { format = "jpeg", source = { s3Location = { uri = "s3://bucket/kiwi.jpg" } } } },
       { video = { format = "mov", source = { s3Location = { uri = "s3://bucket/a.mov" } } } },
       { document = { format = "pdf", name = "dummy", source = { s3Location = { uri = "s3://bucket/dummy.pdf" } } } },
-    }, (blocks_of('{"type":"image_url","image_url":{"url":"s3://bucket/kiwi.jpg"}},{"type":"video_url","video_url":{"url":"s3://bucket/a.mov"}},'
+    }, (blocks_of('{"type":"text","text":"?"},'
+      .. '{"type":"image_url","image_url":{"url":"s3://bucket/kiwi.jpg"}},{"type":"video_url","video_url":{"url":"s3://bucket/a.mov"}},'
       .. '{"type":"file","file":{"filename":"dummy.pdf","file_url":"s3://bucket/dummy.pdf"}}')))
   end)
 
@@ -543,6 +564,20 @@ describe("Tools on Bedrock", function()
     return '{"role":"assistant","tool_calls":[{"id":' .. cjson.encode(id) .. ',"type":"function","function":{"name":"f","arguments":"{}"}}]}'
   end
   local function result(id) return '{"role":"tool","tool_call_id":' .. cjson.encode(id) .. ',"content":"1"}' end
+
+  it("have the ids of their calls also where two calls have one", function()
+    local two = call("a"):gsub('"tool_calls":%[(.*)%]}$', '"tool_calls":[%1,%1]}')
+    local turns = converse(SONNET_45, USER, two, result "a", result "a")
+    assert.same({ "a", "a_2" }, { turns[2].content[1].toolUse.toolUseId, turns[2].content[2].toolUse.toolUseId })
+    assert.same({ "a", "a_2" }, { turns[3].content[1].toolResult.toolUseId, turns[3].content[2].toolResult.toolUseId })
+  end)
+
+  it("may be of custom tools, which become ones with an input", function()
+    local turns, _, lost = converse(SONNET_45, USER, '{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x","input":"ls"}}]}',
+      result "c")
+    assert.same({ toolUse = { toolUseId = "c", name = "x", input = { input = "ls" } } }, turns[2].content[1])
+    assert.same({}, lost)
+  end)
 
   it("have ids that Bedrock takes, each once in a conversation", function()
     local long = ("x"):rep(70)

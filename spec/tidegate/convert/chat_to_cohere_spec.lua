@@ -128,6 +128,25 @@ describe("chat_to_cohere.request", function()
         '{"role":"assistant","content":"a","refusal":null}', '{"role":"user","name":"Bob","content":"u"}')))
     end)
 
+    it("that say something, for Cohere refuses the others", function()
+      assert.same({ { role = "user", content = "hi" } }, (converse(USER, '{"role":"assistant","content":null}', '{"role":"system","content":""}',
+        '{"role":"user","content":[{"type":"video_url","video_url":{"url":"u"}}]}')))
+      local body, why = chat_to_cohere.request('{"messages":[{"role":"user","content":""}]}', ABOUT)
+      assert.is_nil(body)
+      assert.equal("Cohere wants a message that says something", why)
+    end)
+
+    it("with instructions of text alone", function()
+      local messages, lost = converse('{"role":"system","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}', USER)
+      assert.same({ { type = "text", text = "a" } }, messages[1].content)
+      assert.same({ "messages.image" }, lost)
+    end)
+
+    it("with calls of custom tools as ones with an input", function()
+      local messages = converse(USER, '{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x","input":"ls"}}]}')
+      assert.same({ { id = "c", type = "function", ["function"] = { name = "x", arguments = '{"input":"ls"}' } } }, messages[2].tool_calls)
+    end)
+
     it("with images, by URL or inside", function()
       local image = { type = "image_url", image_url = { url = "data:image/png;base64,AA", detail = "low" } }
       local messages, lost = converse('{"role":"user","content":[{"type":"text","text":"t","cache_control":{"type":"ephemeral"}},'

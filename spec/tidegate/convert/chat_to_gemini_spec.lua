@@ -50,6 +50,13 @@ describe("chat_to_gemini.request", function()
         '[{"parts":[{"fileData":{"fileUri":"https://x.example/v1beta/files/1","mimeType":"text/csv"}}],"role":"user"}]' },
       { "a refusal, a text", '{"role":"user","content":"a"},{"role":"assistant","content":null,"refusal":"No."}',
         '[{"parts":[{"text":"a"}],"role":"user"},{"parts":[{"text":"No."}],"role":"model"}]' },
+      { "nothing of what is empty", '{"role":"user","content":"a"},{"role":"assistant","content":"b","refusal":"","reasoning_details":['
+        .. '{"type":"reasoning.text","text":"","format":"google-gemini-v1"}]}',
+        '[{"parts":[{"text":"a"}],"role":"user"},{"parts":[{"text":"b"}],"role":"model"}]' },
+      { "a custom tool's call, one of a function",
+        '{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x","input":"ls"}}]},{"role":"tool","tool_call_id":"c","content":"r"}',
+        '[{"parts":[{"functionCall":{"args":{"input":"ls"},"id":"c","name":"x"}}],"role":"model"},'
+          .. '{"parts":[{"functionResponse":{"id":"c","name":"x","response":{"result":"r"}}}],"role":"user"}]' },
     } do
       it(case[1], function()
         local got, lost = contents(case[2])
@@ -172,13 +179,24 @@ describe("chat_to_gemini.request", function()
     end
   end)
 
+  it("has instructions of text alone", function()
+    local _, lost, system = contents('{"role":"system","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]},'
+      .. '{"role":"user","content":"b"}')
+    assert.equal('{"parts":[{"text":"a"}]}', system)
+    assert.same({ "messages.image" }, lost)
+  end)
+
   describe("sets", function()
+    local FUNCTIONS = ',"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}]'
+
     for _, case in ipairs {
       { "temperature", ',"temperature":0.5', "generationConfig", '{"temperature":0.5}' },
       { "sampling", ',"top_p":0.9,"top_k":40,"seed":7,"presence_penalty":-1,"frequency_penalty":1', "generationConfig",
         '{"frequencyPenalty":1,"presencePenalty":-1,"seed":7,"topK":40,"topP":0.9}' },
       { "limits", ',"max_tokens":10,"stop":"x","n":2', "generationConfig", '{"candidateCount":2,"maxOutputTokens":10,"stopSequences":["x"]}' },
       { "the newer limit", ',"max_completion_tokens":11,"stop":["x","y"]', "generationConfig", '{"maxOutputTokens":11,"stopSequences":["x","y"]}' },
+      { "no limit of choice as none", ',"top_k":0', "generationConfig", nil },
+      { "no sequence that is empty", ',"stop":["","x"]', "generationConfig", '{"stopSequences":["x"]}' },
       { "probabilities", ',"logprobs":true,"top_logprobs":3', "generationConfig", '{"logprobs":3,"responseLogprobs":true}' },
       { "JSON", ',"response_format":{"type":"json_object"}', "generationConfig", '{"responseMimeType":"application/json"}' },
       { "a schema, as it is", ',"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"z":1.0,"$ref":"#/a"}}}',
@@ -201,10 +219,10 @@ describe("chat_to_gemini.request", function()
       { "a search", ',"web_search_options":{}', "tools", '[{"googleSearch":{}}]' },
       { "calling as the model likes", ',"tool_choice":"auto"', "toolConfig", '{"functionCallingConfig":{"mode":"AUTO"}}' },
       { "no calling", ',"tool_choice":"none"', "toolConfig", '{"functionCallingConfig":{"mode":"NONE"}}' },
-      { "calling at any rate", ',"tool_choice":"required"', "toolConfig", '{"functionCallingConfig":{"mode":"ANY"}}' },
-      { "calling one function", ',"tool_choice":{"type":"function","function":{"name":"f"}}', "toolConfig",
+      { "calling at any rate", FUNCTIONS .. ',"tool_choice":"required"', "toolConfig", '{"functionCallingConfig":{"mode":"ANY"}}' },
+      { "calling one function", FUNCTIONS .. ',"tool_choice":{"type":"function","function":{"name":"f"}}', "toolConfig",
         '{"functionCallingConfig":{"allowedFunctionNames":["f"],"mode":"ANY"}}' },
-      { "calling some functions", ',"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function",'
+      { "calling some functions", FUNCTIONS .. ',"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function",'
         .. '"function":{"name":"f"}},'
         .. '{"type":"function","function":{"name":"g"}}]}}', "toolConfig", '{"functionCallingConfig":{"allowedFunctionNames":["f","g"],"mode":"ANY"}}' },
       { "the rest of the setting of tools", ',"tool_choice":"auto","tool_config":{"includeServerSideToolInvocations":true}', "toolConfig",
@@ -215,6 +233,12 @@ describe("chat_to_gemini.request", function()
         assert.same({}, (select(2, request(case[2]))))
       end)
     end
+
+    it("no calling at any rate of nothing, which is refused", function()
+      local text, lost = request ',"tool_choice":"required","tools":[{"type":"openrouter:web_search"}]'
+      assert.equal('{"contents":[{"parts":[{"text":"Hi"}],"role":"user"}]}', text)
+      assert.same({ "tool_choice", "tools.openrouter:web_search" }, lost)
+    end)
 
     it("what only Google knows, beside", function()
       local text = request ',"safety_settings":[{"category":"C","threshold":"T"}],"cached_content":"c","labels":{"a":"b"}'
@@ -236,6 +260,7 @@ describe("chat_to_gemini.request", function()
       { "gemini-2.5-flash", ',"reasoning":{"exclude":true}',            '{"includeThoughts":false}' },
       { "gemini-2.5-flash", ',"include_reasoning":true',                '{"includeThoughts":true}' },
       { "gemini-2.5-flash-lite", ',"reasoning":{"max_tokens":1}',       '{"includeThoughts":true,"thinkingBudget":512}' },
+      { "gemini-2.5-pro", ',"reasoning":{"effort":"none"}',             '{"thinkingBudget":128}' },
       { "gemini-2.5-pro", ',"reasoning":{"max_tokens":1,"exclude":true}', '{"includeThoughts":false,"thinkingBudget":128}' },
       { "gemini-2.5-pro", ',"reasoning":{"effort":"xhigh"}',            '{"includeThoughts":true,"thinkingBudget":31129}' },
       { "gemini-3-flash-preview", ',"reasoning":{"effort":"minimal"}',  '{"includeThoughts":true,"thinkingLevel":"MINIMAL"}' },

@@ -45,6 +45,9 @@ describe("chat_to_mistral.request", function()
     { '"max_tokens":7,"max_completion_tokens":null',        '"max_tokens":7' },
     { '"tool_choice":"required"',                           '"tool_choice":"any"' },
     { '"tool_choice":"auto"',                               '"tool_choice":"auto"' },
+    { '"tool_choice":{"type":"required"}',                  '"tool_choice":"any"' },
+    { '"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[]}}', '"tool_choice":"any"', { "tool_choice" } },
+    { '"tool_choice":{"type":"custom","custom":{"name":"c"}}', '',          { "tool_choice" } },
     { '"tool_choice":{"type":"function","function":{"name":"f"}}', '"tool_choice":{"type":"function","function":{"name":"f"}}' },
     { '"stream":true,"stream_options":{"include_usage":true}', '"stream":true' },
     { '"user":"u","session_id":"s","provider":{},"models":["a"],"trace":{},"usage":{"include":true},"transforms":[]', '' },
@@ -151,6 +154,29 @@ describe("chat_to_mistral.request", function()
       ["have an assistant between a tool and the user"] =
         { { '{"role":"tool","content":"r","tool_call_id":"abcdefghi"}', USER, USER },
           '{"role":"tool","content":"r","tool_call_id":"abcdefghi"},{"role":"assistant","content":"OK."},' .. USER .. "," .. USER },
+      ["of an assistant say something, also the last"] =
+        { { USER, '{"role":"assistant","content":null}', '{"role":"tool","content":"r","tool_call_id":"abcdefghi"}', '{"role":"assistant","content":""}',
+            USER, '{"role":"assistant","content":"The"}', '{"role":"assistant"}' },
+          USER .. ',{"role":"tool","content":"r","tool_call_id":"abcdefghi"},{"role":"assistant","content":"OK."},' .. USER
+          .. ',{"role":"assistant","content":"The","prefix":true}' },
+      ["that instruct behind the model are the user's reminders"] =
+        { { '{"role":"system","content":"s"}', USER, '{"role":"system","content":"t"}', '{"role":"assistant","content":"a"}',
+            '{"role":"system","content":[{"type":"text","text":"u"}]}', USER },
+          '{"role":"system","content":"s"},' .. USER .. ',{"role":"system","content":"t"},{"role":"assistant","content":"a"},'
+          .. '{"role":"user","content":"<system-reminder>\\nu\\n</system-reminder>"},' .. USER },
+      ["that instruct behind a tool are, too, with the assistant between"] =
+        { { '{"role":"tool","content":"r","tool_call_id":"abcdefghi"}', '{"role":"developer","content":"s"}' },
+          '{"role":"tool","content":"r","tool_call_id":"abcdefghi"},{"role":"assistant","content":"OK."},'
+          .. '{"role":"user","content":"<system-reminder>\\ns\\n</system-reminder>"}' },
+      ["that instruct and are all there is end with the user"] =
+        { { '{"role":"system","content":"s"}', '{"role":"system","content":"t"}' }, '{"role":"system","content":"s"},{"role":"user","content":"t"}' },
+      ["that instruct are text alone"] =
+        { { '{"role":"system","content":[{"type":"text","text":"s"},{"type":"image_url","image_url":{"url":"u"}}]}', USER },
+          '{"role":"system","content":[{"type":"text","text":"s"}]},' .. USER, { "messages.image" } },
+      ["call custom tools as ones with an input"] =
+        { { '{"role":"assistant","content":"","tool_calls":[{"id":"abcdefghi","type":"custom","custom":{"name":"x","input":"ls"}}]}', USER },
+          '{"role":"assistant","content":"","tool_calls":[{"function":{"arguments":"{\\"input\\":\\"ls\\"}","name":"x"},"id":"abcdefghi",'
+          .. '"type":"function"}]},' .. USER },
       ["of unknown roles are left to Mistral"] = { { '{"role":"new","x":1}', USER }, '{"role":"new","x":1},' .. USER },
     } do
       it(title, function()

@@ -118,6 +118,11 @@ describe("chat_to_ollama.request", function()
       assert.same({}, lost)
     end)
 
+    it("with calls of custom tools as ones with an input", function()
+      local messages = converse(USER, '{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{"name":"x","input":"ls"}}]}')
+      assert.same({ { id = "c", ["function"] = { name = "x", arguments = { input = "ls" } } } }, messages[2].tool_calls)
+    end)
+
     it("lose reasoning that is not text", function()
       local messages, lost = converse(USER, '{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]}')
       assert.is_nil(messages[2].thinking)

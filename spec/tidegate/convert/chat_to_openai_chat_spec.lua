@@ -27,6 +27,53 @@ describe("a chat that was made of another format, for a provider of OpenAI's own
     it(case[1], function() assert.equal(case[3], (converted(case[2]))) end)
   end
 
+  local LONG = ("x"):rep(41)
+
+  for _, case in ipairs {
+    { "names calls as OpenAI does, without their number, and no longer than it takes",
+      [[{"role":"assistant","tool_calls":[{"index":0,"id":"]] .. LONG .. [[","type":"function","function":{"name":"f","arguments":"{}"},"x":1}]},]]
+        .. [[{"role":"tool","tool_call_id":"]] .. LONG .. [[","content":"r"}]],
+      [[{"role":"assistant","tool_calls":[{"id":"]] .. LONG:sub(1, 40) .. [[","type":"function","function":{"name":"f","arguments":"{}"}}]},]]
+        .. [[{"role":"tool","tool_call_id":"]] .. LONG:sub(1, 40) .. [[","content":"r"}]] },
+    { "lets the user show what tools showed, behind the results",
+      [[{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"u"}}]},]]
+        .. [[{"role":"tool","tool_call_id":"2","content":[{"type":"file","file":{"file_id":"f"},"citations":{"enabled":true}}]},]]
+        .. [[{"role":"user","content":"and?"}]],
+      [[{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"see"}]},]]
+        .. [[{"role":"tool","tool_call_id":"2","content":"The result is shown in the next message."},]]
+        .. [[{"role":"user","content":[{"type":"text","text":"Shown by the tools:"},{"type":"image_url","image_url":{"url":"u"}},]]
+        .. [[{"type":"file","file":{"file_id":"f"}}]},{"role":"user","content":"and?"}]] },
+    { "has text alone from the model and in instructions",
+      [[{"role":"system","content":[{"type":"text","text":"s"},{"type":"file","file":{"file_id":"f"}}]},]]
+        .. [[{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}]],
+      [[{"role":"system","content":[{"type":"text","text":"s"}]},{"role":"assistant","content":[{"type":"text","text":"a"}]}]],
+      { "messages.file", "messages.image" } },
+    { "has no turn of the model's without words",
+      [[{"role":"user","content":"u"},{"role":"assistant","content":null,"reasoning":"r"},{"role":"assistant","content":[{"type":"file","file":{}}]}]],
+      [[{"role":"user","content":"u"}]], { "messages.file" } },
+    { "names what was said aloud by its id", [[{"role":"assistant","audio":{"id":"a","data":"AA"}},{"role":"assistant","content":"t","audio":{"data":"AA"}}]],
+      [[{"role":"assistant","audio":{"id":"a"}},{"role":"assistant","content":"t"}]], { "messages.audio" } },
+    { "has no parts of another provider's", [[{"role":"user","content":[{"type":"text","text":"t"},{"type":"search_result","title":"x"},]]
+      .. [[{"type":"image_url","image_url":{"url":"u","mime_type":"image/png"}}]}]],
+      [[{"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"u"}}]}]], { "messages.search_result" } },
+  } do
+    it(case[1], function()
+      local text, lost = converted('{"messages":[' .. case[2] .. "]}")
+      assert.equal('{"messages":[' .. case[3] .. "]}", text)
+      assert.same(case[4] or {}, lost)
+    end)
+  end
+
+  it("says nothing of tools where none is left", function()
+    local text, lost = converted [[{"messages":[],"tools":[{"type":"computer"}],"tool_choice":"required","parallel_tool_calls":true}]]
+    assert.equal([[{"messages":[]}]], text)
+    assert.same({ "tool_choice", "tools.computer" }, lost)
+  end)
+
+  it("asks for no more words than OpenAI knows", function()
+    assert.equal([[{"messages":[],"verbosity":"high"}]], (converted [[{"messages":[],"verbosity":"max"}]]))
+  end)
+
   for _, case in ipairs {
     { [[{"effort":"high"}]], "high" }, { [[{"effort":"xhigh"}]], "high" }, { [[{"effort":"minimal"}]], "minimal" },
     { [[{"enabled":true}]], "medium" }, { [[{"enabled":false}]], "none" }, { [[{"max_tokens":15000}]], "high" },

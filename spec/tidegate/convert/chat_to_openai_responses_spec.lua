@@ -11,6 +11,9 @@ local function request(text, model)
   return cjson.decode(out), lost, out
 end
 
+local TOOL, SENT = '"tools":[{"type":"function","function":{"name":"f"}}]',
+  ',"tools":[{"type":"function","name":"f","strict":false,"parameters":{"type":"object","properties":{}}}]'
+
 local KEPT = '"include":["reasoning.encrypted_content"]'
 
 describe("A chat request as a Responses request", function()
@@ -45,11 +48,12 @@ describe("A chat request as a Responses request", function()
     { "chat's search",
       '"web_search_options":{"search_context_size":"low","user_location":{"type":"approximate","approximate":{"city":"X"}}}',
       KEPT .. ',"tools":[{"type":"web_search","search_context_size":"low","user_location":{"type":"approximate","city":"X"}}]' },
-    { "the choice of a function",        '"tool_choice":{"type":"function","function":{"name":"f"}}',
-      KEPT .. ',"tool_choice":{"type":"function","name":"f"}' },
-    { "the choice among some",           '"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function",'
+    { "the choice of a function",        TOOL .. ',"tool_choice":{"type":"function","function":{"name":"f"}}',
+      KEPT .. SENT .. ',"tool_choice":{"type":"function","name":"f"}' },
+    { "the choice among some",           TOOL .. ',"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function",'
       .. '"function":{"name":"f"}}]}}',
-      KEPT .. ',"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]}' },
+      KEPT .. SENT .. ',"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]}' },
+    { "the choice of whether, as a word", TOOL .. ',"tool_choice":{"type":"required"}', KEPT .. SENT .. ',"tool_choice":"required"' },
     { "probabilities",                   '"logprobs":true,"top_logprobs":2',
       '"include":["reasoning.encrypted_content","message.output_text.logprobs"],"top_logprobs":2' },
     { "compression",                     '"transforms":["middle-out"]',                       KEPT .. ',"truncation":"auto"' },
@@ -65,6 +69,12 @@ describe("A chat request as a Responses request", function()
       assert.same({}, lost)
     end)
   end
+
+  it("has no choice that is forced where no tool is left", function()
+    local got, lost = request '{"messages":[],"tools":[{"type":"openrouter:web_search"}],"tool_choice":"required"}'
+    assert.is_nil(got.tool_choice)
+    assert.same({ "tool_choice", "tools.openrouter:web_search" }, lost)
+  end)
 
   for model, asks in pairs {
     ["gpt-5.1"] = true, ["o4-mini"] = true, ["grok-4.3"] = true, ["openai/gpt-oss-20b"] = true, ["gpt-5-codex"] = true,
@@ -98,7 +108,17 @@ describe("A chat request as a Responses request", function()
       .. '"text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}',
       '{"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},{"type":"custom_tool_call","call_id":"c2","name":"x","input":"ls"},'
       .. '{"type":"function_call_output","call_id":"c1","output":"42"},{"type":"custom_tool_call_output","call_id":"c2","output":[{"type":"input_text",'
-      .. '"text":"a"},{"type":"input_image","image_url":"u"}]}' },
+      .. '"text":"a"},{"type":"input_image","image_url":"u","detail":"auto"}]}' },
+    { "ids of calls that are no longer than OpenAI takes, and none twice",
+      '{"role":"assistant","tool_calls":[{"id":"' .. ("x"):rep(70) .. '","function":{"name":"f"}}]},{"role":"tool","tool_call_id":"' .. ("x"):rep(70)
+        .. '","content":"1"},{"role":"assistant","tool_calls":[{"id":"' .. ("x"):rep(70) .. '","function":{"name":"f"}}]},{"role":"tool",'
+        .. '"tool_call_id":"' .. ("x"):rep(70) .. '","content":"2"}',
+      '{"type":"function_call","call_id":"' .. ("x"):rep(64) .. '","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"'
+        .. ("x"):rep(64) .. '","output":"1"},{"type":"function_call","call_id":"' .. ("x"):rep(62) .. '_2","name":"f","arguments":"{}"},'
+        .. '{"type":"function_call_output","call_id":"' .. ("x"):rep(62) .. '_2","output":"2"}' },
+    { "no turn of the model's without words",
+      '{"role":"user","content":"a"},{"role":"assistant","content":null},{"role":"assistant","content":"","refusal":""}',
+      '{"role":"user","content":"a"}' },
     { "a turn: reasoning, text, calls",
       '{"role":"assistant","content":"I look.","phase":"commentary","reasoning":"AB","reasoning_details":['
       .. '{"type":"reasoning.summary","summary":"A","id":"rs_1","format":"openai-responses-v1","index":0},{"type":"reasoning.summary","summary":"B",'
@@ -132,9 +152,15 @@ describe("A chat request as a Responses request", function()
       '{"role":"assistant","content":[{"type":"output_text","text":"T","annotations":[{"type":"url_citation","url":"u","title":"t","start_index":0,'
         .. '"end_index":0},'
       .. '{"type":"file_citation","file_id":"f","index":1}]},{"type":"refusal","refusal":"No."}]}' },
+    { "other providers' citations, as those of files",
+      '{"role":"assistant","content":"T","annotations":[{"type":"url_citation","url_citation":{"url":"u"}},'
+        .. '{"type":"citation","format":"cohere-v2","citation":{"start":0}}]}',
+      '{"role":"assistant","content":[{"type":"output_text","text":"T","annotations":[{"type":"url_citation","url":"u","title":"","start_index":0,'
+        .. '"end_index":0},{"type":"file_citation","file_id":"","filename":"","index":0,'
+        .. '"annotation":{"type":"citation","format":"cohere-v2","citation":{"start":0}}}]}]}' },
     { "images that were made here",
       '{"role":"assistant","content":"","images":[{"type":"image_url","id":"ig","image_url":{"url":"data:image/png;base64,AAAA"}}]}',
-      '{"role":"assistant","content":""},{"type":"image_generation_call","id":"ig","status":"completed","result":"AAAA"}' },
+      '{"type":"image_generation_call","id":"ig","status":"completed","result":"AAAA"}' },
   } do
     it("has " .. case[1], function()
       local got, lost = request('{"messages":[' .. case[2] .. "]}")

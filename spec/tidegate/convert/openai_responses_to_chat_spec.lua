@@ -116,6 +116,17 @@ describe("A Responses request as chat", function()
         .. '{"type":"file_citation","file_id":"f","index":1}]}]}',
         '{"role":"assistant","content":"T","annotations":[{"type":"url_citation","url_citation":{"url":"u","title":"t","start_index":0,"end_index":1}},'
         .. '{"type":"citation","format":"openai-responses","citation":{"type":"file_citation","file_id":"f","index":1}}]}' },
+    { "results behind their calls, whoever spoke between",
+        '{"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},{"type":"function_call","call_id":"c2","name":"g","arguments":"{}"},'
+        .. '{"role":"user","content":"wait"},{"type":"function_call_output","call_id":"c1","output":"1"},{"role":"developer","content":"d"},'
+        .. '{"type":"function_call_output","call_id":"c2","output":"2"}',
+        '{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}},'
+        .. '{"id":"c2","type":"function","function":{"name":"g","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"1"},'
+        .. '{"role":"tool","tool_call_id":"c2","content":"2"},{"role":"user","content":"wait"},{"role":"developer","content":"d"}' },
+    { "other providers' citations, which were citations of files on the way",
+        '{"role":"assistant","content":[{"type":"output_text","text":"T","annotations":[{"type":"file_citation","file_id":"","filename":"",'
+        .. '"index":0,"annotation":{"type":"citation","format":"cohere-v2","citation":{"start":0}}}]}]}',
+        '{"role":"assistant","content":"T","annotations":[{"type":"citation","format":"cohere-v2","citation":{"start":0}}]}' },
     { "reasoning that is told in full",
         '{"type":"reasoning","id":"r","summary":[],"content":[{"type":"reasoning_text","text":"Hm"}]}',
         '{"role":"assistant","content":"","reasoning":"Hm",'

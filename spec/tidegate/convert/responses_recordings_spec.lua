@@ -93,8 +93,8 @@ end)
 -- ---- what was really asked ----
 
 -- What makes no difference, made the same: null and absent, one text and a list of one, what an item was called in the
--- answer that it came from, whether its type is told where it shows, instructions and a first system message, and
--- functions that are strict by default, which here they never are.
+-- answer that it came from, whether its type is told where it shows, instructions and a first system message, an image
+-- in the detail that is usual, and functions that are strict by default, which here they never are.
 local function is_text(content)
   local text = {}
   for i, part in ipairs(content) do
@@ -108,6 +108,9 @@ local function same_item(item)
   if item.type == "message" then item.type = nil end
   item.status = nil
   if item.type ~= "reasoning" then item.id = nil end
+  for _, part in ipairs(type(item.content) == "table" and item.content or {}) do
+    if part.type == "input_image" then part.detail = part.detail or "auto" end
+  end
   for _, name in ipairs { "content", "output" } do
     if item.type ~= "reasoning" and type(item[name]) == "table" and not (item[name][1] and item[name][1].prompt_cache_breakpoint) then
       item[name] = is_text(item[name]) or item[name]

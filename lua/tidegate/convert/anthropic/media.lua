@@ -26,7 +26,8 @@ end
 local function image_of(m)
   if m.id then return { type = "image", source = { type = "file", file_id = m.id } } end
   if m.url then return { type = "image", source = { type = "url", url = m.url } } end
-  local media = m.media == "image/jpg" and "image/jpeg" or m.media
+  local media = m.media:match "^[^;]+"
+  if media == "image/jpg" then media = "image/jpeg" end
   return { type = "image", source = { type = "base64", media_type = media, data = m.data } }
 end
 

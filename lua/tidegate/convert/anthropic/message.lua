@@ -76,6 +76,7 @@ function writer:put_text(part, is_last)
   end
   if block.type == "text" then
     self.at = self.at + layout.chars(block.text)
+    if not self.for_client and not block.text:find "%S" then return end      -- Anthropic refuses blank text
     block.citations = self:citations_until(not is_last and self.at or nil)
   end
   self.out[#self.out + 1] = block
@@ -100,14 +101,14 @@ function writer:put_chars(chars)
 end
 
 function writer:put_call(call, more)
-  local f = is_table(call["function"]) and call["function"]
-  if not f then
+  local name, arguments = chat.called(call)
+  if not name then
     self.lost["messages.tool_calls"] = true
     return
   end
-  local block = { type = "tool_use", id = self.id(call.id), name = f.name or "",
-                  input = json.raw(chat.arguments(f.arguments)), cache_control = call.cache_control }
-  for name, value in pairs(more or {}) do block[name] = block[name] or value end
+  local block = { type = "tool_use", id = self.id(call.id), name = name,
+                  input = json.raw(arguments), cache_control = call.cache_control }
+  for member, value in pairs(more or {}) do block[member] = block[member] or value end
   self.out[#self.out + 1] = block
 end
 

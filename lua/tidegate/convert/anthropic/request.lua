@@ -123,6 +123,7 @@ local function build(body, about, lost)
   thinking.ask(out, body, traits, {
     is_forced = is_forced, continues_thinking = turns.continues_thinking(out.messages), longest = longest_of(about),
   }, lost)
+  if out.messages[1] and not thinking.is_on(out) then turns.forget_thoughts(out.messages, lost) end
   thinking.sample(out, body, traits, lost)
   put_stop(out, body, lost)
   put_tier(out, body, about, lost)

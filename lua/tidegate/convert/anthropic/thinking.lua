@@ -106,7 +106,8 @@ function anthropic_thinking.ask(out, body, traits, situation, lost)
   end
 end
 
-local function is_thinking(out)
+--- Will the model think by what this request says?
+function anthropic_thinking.is_on(out)
   local kind = out.thinking and out.thinking.type
   return kind == "enabled" or kind == "adaptive"
 end
@@ -128,7 +129,7 @@ local function is_neutral(name, value) return name ~= "top_k" and value == 1 end
 
 --- Fill in temperature, top_p and top_k, as far as the model takes them.
 function anthropic_thinking.sample(out, body, traits, lost)
-  local s, is_on = sampling_of(body), is_thinking(out)
+  local s, is_on = sampling_of(body), anthropic_thinking.is_on(out)
   local function drop(name)
     local changes_nothing = s[name] and is_neutral(name, s[name])
     if s[name] and not changes_nothing then lost[name] = true end

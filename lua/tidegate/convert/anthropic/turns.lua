@@ -5,46 +5,39 @@
 -- turn of its own where the model hears such ones, and else a reminder in the user's words, where it stood, so that
 -- what came before it stays cached.
 
-local json    = require("tidegate.core").json
-local chat    = require "tidegate.convert.chat"
-local message = require "tidegate.convert.anthropic.message"
-local media   = require "tidegate.convert.anthropic.media"
+local json     = require("tidegate.core").json
+local call_ids = require "tidegate.convert.call_ids"
+local chat     = require "tidegate.convert.chat"
+local message  = require "tidegate.convert.anthropic.message"
+local media    = require "tidegate.convert.anthropic.media"
 
 local anthropic_turns = {}
 
--- ---- ids of calls ----
-
--- Anthropic takes letters, digits, _ and - in ids. Others are replaced, each id the same way every time and no two
--- of them alike.
-local function ids()
-  local known, taken = {}, {}
-  return function(id)
-    id = type(id) == "string" and id or tostring(id)
-    if known[id] then return known[id] end
-    local clean = id:gsub("[^%w_-]", "_")
-    if clean == "" then clean = "call" end
-    local free, n = clean, 1
-    while taken[free] do
-      n = n + 1
-      free = clean .. "_" .. n
-    end
-    known[id], taken[free] = free, true
-    return free
-  end
-end
-
 -- ---- what a message holds ----
 
+local THOUGHTS = { thinking = true, redacted_thinking = true }
+
+local function is_thought(block) return not json.is_raw(block) and THOUGHTS[block.type] == true end
+
+-- Thoughts take no mark: it stands in front of them.
 local function mark_last(blocks, cache_control)
-  local last = blocks[#blocks]
+  local at = #blocks
+  while at > 0 and is_thought(blocks[at]) do at = at - 1 end
+  local last = blocks[at]
   if last and cache_control and not json.is_raw(last) and not last.cache_control then
     last.cache_control = cache_control
   end
 end
 
+-- Anthropic refuses blank text.
+local function is_blank(block) return block.type == "text" and not block.text:find "%S" end
+
 local function blocks_of(content, lost)
   local out = {}
-  for _, part in ipairs(chat.parts(content)) do out[#out + 1] = media.block(part, lost) end
+  for _, part in ipairs(chat.parts(content)) do
+    local block = media.block(part, lost)
+    if block and (json.is_raw(block) or not is_blank(block)) then out[#out + 1] = block end
+  end
   return out
 end
 
@@ -83,11 +76,11 @@ end
 
 function gatherer:tool(m)
   local turn = self:turn "user"
-  turn.results[#turn.results + 1] = result_of(m, self.id, self.lost)
+  turn.results[#turn.results + 1] = result_of(m, self.ids.result, self.lost)
 end
 
 function gatherer:assistant(m)
-  local blocks = message.blocks(m, { id = self.id, lost = self.lost })
+  local blocks = message.blocks(m, { id = self.ids.call, lost = self.lost })
   if m.function_call then self.lost["messages.function_call"] = true end
   mark_last(blocks, m.cache_control)
   if blocks[1] then add(self:turn "assistant", blocks) end
@@ -95,7 +88,7 @@ end
 
 -- Instructions before the first turn are the system prompt.
 function gatherer:instruct(m, next_role)
-  local blocks = blocks_of(m.content, self.lost)
+  local blocks = blocks_of(chat.texts(m.content, self.lost), self.lost)
   mark_last(blocks, m.cache_control)
   local last = self.turns[#self.turns]
   if not last then
@@ -104,7 +97,7 @@ function gatherer:instruct(m, next_role)
     if blocks[1] then add(self:turn "system", blocks) end
   else
     for _, block in ipairs(blocks) do
-      if block.type == "text" then block.text = "<system-reminder>\n" .. block.text .. "\n</system-reminder>" end
+      block.text = "<system-reminder>\n" .. block.text .. "\n</system-reminder>"
     end
     if blocks[1] then add(self:turn "user", blocks) end
   end
@@ -130,12 +123,15 @@ local function plain(blocks)
   return only.text
 end
 
--- A model's last words to be continued: white space at their end is refused.
-local function trim_last(turn)
-  local last = turn.role == "assistant" and turn.blocks[#turn.blocks]
-  if not last or json.is_raw(last) or last.type ~= "text" then return end
-  last.text = last.text:gsub("%s+$", "")
-  if last.text == "" then turn.blocks[#turn.blocks] = nil end
+-- A model's last words to be continued: neither white space nor a thought may be their end.
+local function trim_last(turn, lost)
+  if turn.role ~= "assistant" then return end
+  local blocks = turn.blocks
+  while blocks[1] and is_thought(blocks[#blocks]) do
+    blocks[#blocks], lost["messages.reasoning"] = nil, true
+  end
+  local last = blocks[#blocks]
+  if last and not json.is_raw(last) and last.type == "text" then last.text = last.text:gsub("%s+$", "") end
 end
 
 local function content_of(turn)
@@ -151,8 +147,8 @@ end
 -- @treturn table  turns, { role, content } each
 -- @treturn ?string|table  system: text, or blocks
 function anthropic_turns.of(messages, traits, lost)
-  local g = setmetatable({ turns = {}, system = {}, id = ids(), lost = lost, hears_system = traits.hears_system },
-    gatherer)
+  local g = setmetatable({ turns = {}, system = {}, ids = call_ids.new { plain = true }, lost = lost,
+                           hears_system = traits.hears_system }, gatherer)
   for i, m in ipairs(messages) do
     if type(m) == "table" then
       if chat.is_system(m) then
@@ -164,7 +160,7 @@ function anthropic_turns.of(messages, traits, lost)
   end
   -- Instructions alone ask for an answer, too: the last of them is the turn.
   if not g.turns[1] and g.system[1] then add(g:turn "user", { table.remove(g.system) }) end
-  if g.turns[1] then trim_last(g.turns[#g.turns]) end
+  if g.turns[1] then trim_last(g.turns[#g.turns], lost) end
 
   local turns = json.array {}
   for _, turn in ipairs(g.turns) do
@@ -172,6 +168,17 @@ function anthropic_turns.of(messages, traits, lost)
     if content[1] or type(content) == "string" then turns[#turns + 1] = { role = turn.role, content = content } end
   end
   return turns, g.system[1] and plain(g.system) or nil
+end
+
+--- Without thinking, a turn of the model's that is to be continued may hold no thoughts.
+function anthropic_turns.forget_thoughts(turns, lost)
+  local last = turns[#turns]
+  if last.role ~= "assistant" or type(last.content) ~= "table" then return end
+  local content = json.array {}
+  for _, block in ipairs(last.content) do
+    if is_thought(block) then lost["messages.reasoning"] = true else content[#content + 1] = block end
+  end
+  last.content = content
 end
 
 --- Does the model's turn that is to be continued (after its tools' results, or as it is) begin with its thinking?

@@ -73,9 +73,10 @@ end
 
 local function wrong(c, ...) c.wrong = c.wrong or string.format(...) end
 
-local function media_block(part, media, c)
+local function media_block(part, media, allowed, c)
   local kind = kind_of(media)
   if media.id then return nil, "file_id" end
+  if not allowed[kind] then return nil, kind end
   local source, format = source_of(media), format_of(kind, media)
   if not source then
     wrong(c, "Amazon Bedrock fetches nothing: send the %s in base64 (a data URL), or as an s3:// URL", kind)
@@ -136,13 +137,13 @@ local function text_block(text)
   if type(text) == "string" and text:find "%S" then return { text = text } end
 end
 
-local function block_of(part, c)
+local function block_of(part, allowed, c)
   if part.type == "text" or part.type == "input_text" then return text_block(part.text), "text" end
   if part.type == "refusal" then return text_block(part.refusal), "text" end
   local own = OWN[part.type]
   if own then return own(part, c) end
   local media = chat.media(part)
-  if media then return media_block(part, media, c) end
+  if media then return media_block(part, media, allowed, c) end
   return nil, tostring(part.type)
 end
 
@@ -159,7 +160,7 @@ content.IN_RESULT    = { text = true, image = true, document = true, video = tru
 function content.blocks(message_content, allowed, c)
   local blocks, controls = json.array {}, {}
   for _, part in ipairs(chat.parts(message_content)) do
-    local block, kind = block_of(part, c)
+    local block, kind = block_of(part, allowed, c)
     if block and allowed[kind] then
       blocks[#blocks + 1] = block
       controls[#blocks] = part.cache_control

@@ -1,6 +1,7 @@
 --- Chat's messages as Converse's: system blocks, and turns of user and assistant that alternate. Pure.
 
 local json     = require("tidegate.core").json
+local call_ids = require "tidegate.convert.call_ids"
 local chat     = require "tidegate.convert.chat"
 local data_url = require "tidegate.convert.data_url"
 local layout   = require "tidegate.convert.anthropic.layout"
@@ -8,35 +9,10 @@ local content  = require "tidegate.convert.bedrock.content"
 
 local history = {}
 
--- The format of reasoning_details that only Bedrock can read; Claude's are Anthropic's (layout.FORMAT).
-history.BEDROCK = "bedrock-converse"
-
--- ---- tool ids ----
-
 local ID_MAX = 64
 
--- Converse takes 64 letters, digits, "_" and "-", and every call's id once. Other providers' ids are longer, have
--- other characters, or begin anew with each answer.
-local function tool_ids()
-  local taken, now = {}, {}
-  local ids = {}
-
-  function ids.call(id)
-    local plain = tostring(id or ""):gsub("[^%w_-]", "_")
-    if plain == "" then plain = "call" end
-    local unique, n = plain:sub(1, ID_MAX), 1
-    while taken[unique] do
-      n = n + 1
-      unique = plain:sub(1, ID_MAX - 1 - #tostring(n)) .. "_" .. n
-    end
-    taken[unique], now[id or ""] = true, unique
-    return unique
-  end
-
-  function ids.result(id) return now[id or ""] or ids.call(id) end
-
-  return ids
-end
+-- The format of reasoning_details that only Bedrock can read; Claude's are Anthropic's (layout.FORMAT).
+history.BEDROCK = "bedrock-converse"
 
 -- ---- reasoning that comes back ----
 
@@ -128,11 +104,15 @@ function turn:put_chars(chars)
 end
 
 function turn:put_call(call)
-  local f = call["function"] or {}
+  local name, arguments = chat.called(call)
   local c = self.c
-  c.tools_used[#c.tools_used + 1] = f.name
+  if not name then
+    c.lost["messages.tool_calls"] = true
+    return
+  end
+  c.tools_used[#c.tools_used + 1] = name
   append(self.blocks, {
-    { toolUse = { toolUseId = c.ids.call(call.id), name = f.name, input = json.raw(chat.arguments(f.arguments)) } },
+    { toolUse = { toolUseId = c.ids.call(call.id), name = name, input = json.raw(arguments) } },
     content.cache_point(call.cache_control, "messages", c),
   })
 end
@@ -263,13 +243,30 @@ local function trim_prefill(turns)
   if block.text then block.text = block.text:gsub("%s+$", "") end
 end
 
+-- A conversation begins with the user, though in other formats the model may speak first.
+local function begin_with_user(turns)
+  if turns[1] and turns[1].role == "assistant" then
+    table.insert(turns, 1, { role = "user", content = { { text = "Begin." } } })
+  end
+end
+
+-- A document stands in no turn without a text.
+local function put_text_to_documents(blocks)
+  local at
+  for i, block in ipairs(blocks) do
+    if block.text then return end
+    at = at or block.document and i
+  end
+  if at then table.insert(blocks, at, { text = "See the document." }) end
+end
+
 --- @tparam table body  a chat request
 -- @tparam table c  see bedrock_content; gets `tools_used`, the names of tools called so far, and `has_results`
 -- @treturn table  system blocks
 -- @treturn table  turns
 function history.read(body, c)
   local system, turns = json.array {}, json.array {}
-  c.ids, c.tools_used = tool_ids(), {}
+  c.ids, c.tools_used = call_ids.new { longest = ID_MAX, plain = true }, {}
   for _, message in ipairs(body.messages or {}) do
     if chat.is_system(message) then
       instruct(message, system, turns, c)
@@ -284,8 +281,10 @@ function history.read(body, c)
     push(turns, "user", system)
     system = {}
   end
+  begin_with_user(turns)
   push_cache_point(body.cache_control, turns, c)
   trim_prefill(turns)
+  for _, one in ipairs(turns) do put_text_to_documents(one.content) end
   return system, turns
 end
 

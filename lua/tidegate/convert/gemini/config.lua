@@ -45,7 +45,8 @@ local function thinking_of(body, model)
   end
   local has_levels = words.generation(model) >= 3
   if asked.off then
-    return has_levels and { thinkingLevel = level_of("none", model) } or { thinkingBudget = 0 }
+    if has_levels then return { thinkingLevel = level_of("none", model) } end
+    return { thinkingBudget = model:find("-pro", 1, true) and range_of(model) or 0 }
   end
   local out = { includeThoughts = not asked.exclude }
   if has_levels and asked.max_tokens then
@@ -78,6 +79,15 @@ local function form_of(body, out)
   if kind == "json_schema" and type(wanted) == "table" then out.responseJsonSchema = wanted.schema end
 end
 
+-- An empty sequence is refused.
+local function stops_of(body)
+  local out = json.array {}
+  for _, sequence in ipairs(chat.stop(body) or {}) do
+    if sequence ~= "" then out[#out + 1] = sequence end
+  end
+  return out[1] and out or nil
+end
+
 local function upper(list)
   if type(list) ~= "table" then return nil end
   local out = json.array {}
@@ -106,8 +116,9 @@ end
 function config.to_gemini(body, model)
   local out = {}
   for ours, theirs in pairs(SAME) do out[theirs] = body[ours] end
+  if body.top_k == 0 then out.topK = nil end             -- all of them, which Google has no number for
   out.maxOutputTokens = chat.max_tokens(body)
-  out.stopSequences = chat.stop(body)
+  out.stopSequences = stops_of(body)
   out.responseModalities = upper(body.modalities)
   out.imageConfig = renamed(body.image_config, words.camel)
   out.speechConfig = voice_of(body.audio)

@@ -91,6 +91,15 @@ local function restore(out, message, details, how)
   return place
 end
 
+-- An empty text is refused, unless a signature came with it.
+local function saying(list)
+  local out = {}
+  for _, part in ipairs(list) do
+    if json.is_raw(part) or part.text ~= "" or part.thoughtSignature then out[#out + 1] = part end
+  end
+  return out
+end
+
 local function images_of(out, message, signatures, how)
   for i, image in ipairs(message.images or {}) do
     local part = parts.of_chat(image, how)
@@ -105,10 +114,10 @@ end
 local function calls_of(out, message, signatures, how)
   local first
   for _, call in ipairs(message.tool_calls or {}) do
-    local f = call["function"]
-    if f and f.name then
-      how.names[call.id or ""] = f.name
-      local part = { functionCall = { name = f.name, args = json.raw(chat.arguments(f.arguments)),
+    local name, arguments = chat.called(call)
+    if name then
+      how.names[call.id or ""] = name
+      local part = { functionCall = { name = name, args = json.raw(arguments),
                                       id = how.tells_ids and call.id or nil },
                      thoughtSignature = signatures[call.id or ""] }
       first = first or part
@@ -132,12 +141,13 @@ end
 function contents.of_assistant(message, how)
   local out, details = {}, chat.details(message, FORMAT)
   local place = restore(out, message, details, how)
+  out = saying(out)
   if type(message.content) == "table" then
     for _, part in ipairs(message.content) do
       if not TEXT[part.type] then out[#out + 1] = parts.of_chat(part, how) end
     end
   end
-  if message.refusal then out[#out + 1] = { text = message.refusal } end
+  if message.refusal and message.refusal ~= "" then out[#out + 1] = { text = message.refusal } end
   images_of(out, message, place.images, how)
   calls_of(out, message, place.calls, how)
   tell_lost(message, details, how)
@@ -204,7 +214,7 @@ local function add_message(out, message, how)
   elseif message.role == "user" then
     add(out, "user", parts.of_content(chat.named(message), how))
   elseif chat.is_system(message) then
-    add(out, "user", parts.of_content(message.content, how))
+    add(out, "user", parts.of_content(chat.texts(message.content, how.lost), how))
   else
     how.lost["messages." .. tostring(message.role)] = true
   end
@@ -234,7 +244,7 @@ function contents.write(messages, how)
   for _, message in ipairs(messages) do
     is_first = is_first and chat.is_system(message)
     if is_first then
-      append(system, parts.of_content(message.content, how))
+      append(system, parts.of_content(chat.texts(message.content, how.lost), how))
     else
       add_message(out, message, how)
     end

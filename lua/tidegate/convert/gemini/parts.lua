@@ -58,7 +58,7 @@ function parts.of_chat(part, how)
   if part.type == "text" or part.type == "input_text" then
     return part.text and part.text ~= "" and { text = part.text } or nil
   elseif part.type == "refusal" then
-    return { text = part.refusal }
+    return part.refusal and part.refusal ~= "" and { text = part.refusal } or nil
   end
   local made = parts.of_media(part, how.wire)
   if not made then how.lost["messages." .. tostring(part.type)] = true end

@@ -37,8 +37,11 @@ local function list_of(body, text, lost)
   end
   if body.web_search_options then out[#out + 1] = json.raw '{"googleSearch":{}}' end
   if functions[1] then out[#out + 1] = { functionDeclarations = functions } end
-  return out[1] and out or nil
+  return out[1] and out or nil, functions[1] ~= nil
 end
+
+-- Where there is no function Google refuses these.
+local FORCING = { ANY = true, VALIDATED = true }
 
 local MODES = { auto = "AUTO", none = "NONE", required = "ANY" }
 
@@ -73,8 +76,13 @@ function tools.to_gemini(body, text, lost)
   for name, value in pairs(type(given) == "table" and not json.is_array(given) and given or {}) do
     setting[words.camel(name)] = value
   end
-  setting.functionCallingConfig = calling_of(body) or setting.functionCallingConfig
-  return list_of(body, text, lost), next(setting) and setting or nil
+  local list, has_functions = list_of(body, text, lost)
+  local calling = calling_of(body)
+  if calling and FORCING[calling.mode] and not has_functions then
+    calling, lost.tool_choice = nil, true
+  end
+  setting.functionCallingConfig = calling or setting.functionCallingConfig
+  return list, next(setting) and setting or nil
 end
 
 -- ---- to chat ----

@@ -1,8 +1,9 @@
 --- A chat's messages by Mistral's rules, which refuse what they do not know.
 --
 -- Ids of tool calls have nine letters or digits; a conversation ends with the user, a tool or the beginning of the
--- answer (`prefix`); an assistant speaks between a tool and the user; reasoning is a part of the content; no message
--- has members that Mistral does not name. A message that keeps the rules keeps its bytes. Pure.
+-- answer (`prefix`); an assistant says something, and speaks between a tool and the user; instructions are text, and
+-- stand neither behind the model nor last, where they become reminders of the user's; reasoning is a part of the
+-- content; no message has members that Mistral does not name. A message that keeps the rules keeps its bytes. Pure.
 
 local json     = require("tidegate.core").json
 local chat     = require "tidegate.convert.chat"
@@ -68,10 +69,16 @@ function OTHERS.input_audio(part)
   return data and '{"type":"input_audio","input_audio":' .. data .. "}"
 end
 
--- A content: a string as it is, of a list the parts that Mistral knows.
-local function content_of(raw, lost)
+local TEXTS = set("text", "refusal", "input_text")
+
+-- A content: a string as it is, of a list the parts that Mistral knows; of an instruction its text.
+local function content_of(raw, lost, is_text)
   return edit.list(raw, function(part)
     local kind = text_of(json.pick(part, "type")) or "unknown"
+    if is_text and not TEXTS[kind] then
+      lost["messages." .. kind:gsub("_url$", ""):gsub("^input_", "")] = true
+      return nil
+    end
     local other = OTHERS[kind] and OTHERS[kind](part)
     if other then return other end
     if PART[kind] then
@@ -139,9 +146,19 @@ local function id_of(raw, s)
   return json.encode(s.ids[id])
 end
 
+-- A call of a custom tool as one of a function.
+local function as_function(call)
+  if not json.pick(call, "custom.name") then return call end
+  local read = json.read(call)
+  if type(read.custom.name) ~= "string" then return call end
+  local name, arguments = chat.called(read)
+  return json.encode { id = read.id, type = "function", ["function"] = { name = name, arguments = arguments } }
+end
+
 local function calls_of(raw, s)
   local function gone(name) s.lost["messages.tool_calls." .. name] = true end
   return edit.list(raw, function(call)
+    call = as_function(call)
     return edit.object(edit.only(call, CALL, gone), function(name, value)
       if name == "id" then value = id_of(value, s) end
       if name == "function" then value = edit.only(value, FUNCTION, gone) end
@@ -154,15 +171,23 @@ end
 
 local THOUGHTS = set("reasoning", "reasoning_content", "reasoning_details")
 
+-- The user's words for an instruction that may not stand where it does.
+local function reminder(raw)
+  local content = json.read(raw)
+  local text = shape.check_content(content, "content") and chat.text(content, "\n") or ""
+  return json.encode("<system-reminder>\n" .. text .. "\n</system-reminder>")
+end
+
 -- What each member of a message becomes, by its name. `m`: { text, role, thought }
 local write = {}
 
 function write.role(value, m)
-  return m.is_developer and '"system"' or value
+  return m.given == m.role and value or json.encode(m.role)
 end
 
 function write.content(value, m, s)
-  local content = content_of(value, s.lost)
+  local content = content_of(value, s.lost, m.is_instruction)
+  if m.is_reminder then return reminder(content) end
   if m.name and edit.says(content) then content = named(content, m.name) end
   if m.refusal and not edit.says(content) then content = m.refusal end
   return m.thought and with_thought(content, m.thought) or content
@@ -182,13 +207,20 @@ local function drop(name, value, m, s)
   end
 end
 
+-- An instruction behind the model or a tool, or at the end, is the user's to say.
+local function look_at_instruction(m, is_last, s)
+  m.role, m.is_instruction = "system", true
+  if s.before ~= "assistant" and s.before ~= "tool" and not is_last then return end
+  m.role, m.is_reminder = "user", s.before ~= nil and s.before ~= "system"
+end
+
 -- What there is to know of a message before it is written. `added`: members that it lacks.
 local function look_at(text, is_last, s)
   local role, name, refusal, kind, calls =
     json.pick(text, "role", "name", "refusal", "content.0.type", "tool_calls")
-  local m = { role = text_of(role), added = {} }
-  m.is_developer = m.role == "developer"
-  if m.is_developer then m.role = "system" end
+  role = text_of(role)
+  local m = { role = role, given = role, added = {} }
+  if role == "system" or role == "developer" then look_at_instruction(m, is_last, s) end
   if m.role ~= "tool" and name ~= '""' then m.name = text_of(name) end
   if m.role ~= "assistant" then return m end
   m.refusal = text_of(refusal) and refusal
@@ -200,14 +232,29 @@ local function look_at(text, is_last, s)
   return m
 end
 
+-- Does a message of the model's say anything? Mistral refuses one that does not.
+local function speaks(text, s)
+  local role, content, calls, refusal = json.pick(text, "role", "content", "tool_calls", "refusal")
+  if role ~= '"assistant"' then return true end
+  return content and edit.says(content) or calls and edit.says(calls) or refusal and edit.says(refusal)
+    or s.thinks and thought_of(text)
+end
+
 local function message_of(text, is_last, s)
   local m = look_at(text, is_last, s)
   local names = MESSAGE[m.role]
   if not names then return text, m end
-  return edit.object(text, function(name, value)
+  local out = edit.object(text, function(name, value)
     if not names[name] then return drop(name, value, m, s) end
     return name, write[name] and write[name](value, m, s) or value
-  end, m.added), m
+  end, m.added)
+  return speaks(out, s) and out or nil, m
+end
+
+local function last_that_speaks(list, s)
+  local last = #list
+  while last > 1 and not speaks(tostring(list[last]), s) do last = last - 1 end
+  return last
 end
 
 --- @tparam string text  the list of messages
@@ -218,11 +265,12 @@ function mistral_messages.rewrite(text, thinks, lost)
   local list = json.elements(text)
   if not list then return text end
   local s = { ids = ids.map(ids_of(list)), thinks = thinks, lost = lost }
-  local before
+  local last = last_that_speaks(list, s)
   return edit.list(text, function(message, i)
-    local out, m = message_of(message, i == #list, s)
-    local is_bridged = before == "tool" and m.role == "user"
-    before = m.role
+    local out, m = message_of(message, i == last, s)
+    if not out then return nil end
+    local is_bridged = s.before == "tool" and m.role == "user"
+    s.before = m.role
     return is_bridged and BRIDGE .. "," .. out or out      -- two elements in place of one
   end)
 end

@@ -64,7 +64,10 @@ function reader:flush()
   local message = turn:message()
   message.role = "assistant"
   message.content = message.content or (message.tool_calls and json.null) or ""
-  for _, call in ipairs(message.tool_calls or {}) do call.index = nil end
+  for _, call in ipairs(message.tool_calls or {}) do
+    call.index = nil
+    self.callers[call.id or ""] = message
+  end
   self.messages[#self.messages + 1] = message
 end
 
@@ -89,11 +92,31 @@ function READERS.message(self, item, raw, at)
   self:say { role = item.role, content = content_of(item.content, self.lost) }
 end
 
+-- In chat results stand right behind their calls; here others may speak between.
+function reader:put_result(message)
+  self:flush()
+  local caller = self.callers[message.tool_call_id or ""]
+  if not caller then return self:say(message) end
+  self.results[caller] = self.results[caller] or {}
+  table.insert(self.results[caller], message)
+end
+
+-- All messages, each with the results of its calls behind it.
+function reader:finish()
+  self:flush()
+  local out = json.array {}
+  for _, message in ipairs(self.messages) do
+    out[#out + 1] = message
+    for _, result in ipairs(self.results[message] or {}) do out[#out + 1] = result end
+  end
+  return out
+end
+
 function READERS.function_call_output(self, item)
   local output = item.output
-  self:say { role = "tool", tool_call_id = item.call_id,
-             content = type(output) == "table" and not json.is_array(output) and json.encode(output)
-               or content_of(output, self.lost) }
+  self:put_result { role = "tool", tool_call_id = item.call_id,
+                    content = type(output) == "table" and not json.is_array(output) and json.encode(output)
+                      or content_of(output, self.lost) }
 end
 READERS.custom_tool_call_output = READERS.function_call_output
 
@@ -131,12 +154,12 @@ end
 -- @tparam table how  `is_ours` (items.offered()), and `lost`, a set that gains names
 -- @treturn ?table  chat messages; nil and a sentence when an item is refused
 function input.messages(raw, instructions, how)
-  local self = setmetatable({ messages = json.array {}, lost = how.lost }, reader)
+  local self = setmetatable({ messages = {}, callers = {}, results = {}, lost = how.lost }, reader)
   if instructions and instructions ~= "" then self:say { role = "system", content = instructions } end
-  if not raw then return self.messages end
+  if not raw then return self:finish() end
   if raw:sub(1, 1) == '"' then
     self:say { role = "user", content = json.decode(raw) }
-    return self.messages
+    return self:finish()
   end
   local elements = json.elements(raw)
   if not elements then return nil, "input: must be a string or a list of items" end
@@ -145,8 +168,7 @@ function input.messages(raw, instructions, how)
     local why = self:read(tostring(element), i - 1)
     if why then return nil, why end
   end
-  self:flush()
-  return self.messages
+  return self:finish()
 end
 
 return input

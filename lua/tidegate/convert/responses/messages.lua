@@ -5,11 +5,14 @@
 -- on the server. Pure.
 
 local json      = require("tidegate.core").json
+local call_ids  = require "tidegate.convert.call_ids"
 local chat      = require "tidegate.convert.chat"
 local citations = require "tidegate.convert.responses.citations"
 local items     = require "tidegate.convert.responses.items"
 
 local messages = {}
+
+local LONGEST_ID = 64
 
 -- ---- parts of a content ----
 
@@ -22,7 +25,7 @@ PARTS.input_text = PARTS.text
 function PARTS.image_url(part)
   local image = part.image_url
   if type(image) ~= "table" then image = { url = image } end
-  return { type = "input_image", image_url = image.url, detail = image.detail }
+  return { type = "input_image", image_url = image.url, detail = image.detail or "auto" }
 end
 
 -- Bytes must have a name, from which their kind is told.
@@ -152,25 +155,29 @@ end
 
 local TEXTS = { text = true, input_text = true, refusal = true }
 
--- A text without more is a string, which every server understands.
+local function refusal_of(message)
+  return message.refusal ~= "" and message.refusal or nil
+end
+
+-- A text without more is a string, which every server understands. Nothing for a message without words.
 function writer:text_item(message)
   for _, part in ipairs(items.objects(message.content)) do
     if not TEXTS[part.type] then self.lost[name_of(part)] = true end
   end
-  local text, annotations = chat.text(message.content), annotations_of(message)
-  if not annotations and not message.refusal then
-    return { role = "assistant", content = text or "", phase = message.phase }
-  end
+  local text, annotations, refusal = chat.text(message.content), annotations_of(message), refusal_of(message)
+  if text == "" and not refusal then return nil end
+  if not annotations and not refusal then return { role = "assistant", content = text, phase = message.phase } end
   local parts = {}
-  if text and text ~= "" then parts[1] = { type = "output_text", text = text, annotations = annotations } end
-  if message.refusal then parts[#parts + 1] = { type = "refusal", refusal = message.refusal } end
+  if text ~= "" then parts[1] = { type = "output_text", text = text, annotations = annotations } end
+  if refusal then parts[#parts + 1] = { type = "refusal", refusal = refusal } end
   return { role = "assistant", content = json.array(parts), phase = message.phase }
 end
 
 function writer:call_item(call)
-  local id, f, custom = call.id, call["function"], call.custom
+  local f, custom = call["function"], call.custom
+  local id = self.ids.call(call.id)
   if type(custom) == "table" then
-    self.customs[id or ""] = true
+    self.customs[id] = true
     return { type = "custom_tool_call", call_id = id, name = custom.name, input = custom.input or "",
              namespace = call.namespace }
   end
@@ -191,14 +198,11 @@ function writer:image_item(image)
   return { type = "image_generation_call", id = image.id, status = "completed", result = media.data }
 end
 
-local function says(message)
-  return message.refusal or (message.content ~= nil and message.content ~= "" and message.content ~= json.null)
-end
-
 function writer:assistant(message)
   local own, calls = {}, items.objects(message.tool_calls)
   local reasoning = self:reasoning(message)
-  if says(message) or not (calls[1] or reasoning[1]) then own[1] = { item = self:text_item(message) } end
+  local said = self:text_item(message)
+  if said then own[1] = { item = said } end
   for _, call in ipairs(calls) do own[#own + 1] = { item = self:call_item(call) } end
   for _, step in ipairs(items.merge(reasoning, own)) do self:put(step.item) end
   for _, image in ipairs(items.objects(message.images)) do self:put(self:image_item(image)) end
@@ -218,10 +222,10 @@ function writer:user(message)
 end
 
 function writer:tool(message)
-  local content, id = self:content(message.content), message.tool_call_id
+  local content, id = self:content(message.content), self.ids.result(message.tool_call_id)
   if type(content) == "table" and #content == 1 and content[1].type == "input_text" then content = content[1].text end
   if message.is_error then self.lost["messages.is_error"] = true end
-  self:put { type = self.customs[id or ""] and "custom_tool_call_output" or "function_call_output", call_id = id,
+  self:put { type = self.customs[id] and "custom_tool_call_output" or "function_call_output", call_id = id,
              output = content }
 end
 
@@ -233,8 +237,8 @@ local ROLES = { user = true, assistant = true, tool = true, system = true, devel
 -- @tparam table how  `lost`, a set that gains names; `breakpoints`, whether the model takes marks of where to cache
 -- @treturn table  items
 function messages.items(list, how)
-  local self = setmetatable({ items = json.array {}, customs = {}, lost = how.lost, breakpoints = how.breakpoints },
-                            writer)
+  local self = setmetatable({ items = json.array {}, customs = {}, lost = how.lost, breakpoints = how.breakpoints,
+                              ids = call_ids.new { longest = LONGEST_ID } }, writer)
   for _, message in ipairs(items.objects(list)) do
     if ROLES[message.role] then
       self[message.role](self, message)

@@ -116,8 +116,11 @@ function tools.choice_to_chat(choice)
   return choice
 end
 
+local WORDS = { auto = "auto", none = "none", required = "required", any = "required" }
+
 function tools.choice_from_chat(choice)
   if type(choice) ~= "table" then return choice end
+  if WORDS[choice.type] then return WORDS[choice.type] end
   local inside = choice["function"] or choice.custom
   if type(inside) == "table" then return { type = choice.type or "function", name = inside.name } end
   local allowed = choice.allowed_tools

@@ -8,6 +8,8 @@
  *     json.encode(value)    --> text                   raises on what is no JSON
  *     json.split(object)    --> { name = raw, ... } | nil, err
  *     json.elements(array)  --> { raw, ... } | nil, err
+ *     json.members(object)  --> { name = JSON text, ... }, { names in order } | nil, err
+ *     json.texts(array)     --> { JSON text, ... } | nil, err
  *     json.chars(text)      --> how many characters its bytes are, in UTF-8
  *     json.raw(text)        --> a value that is written as it is
  *     json.array(t), json.ordered(t, names), json.null
@@ -411,60 +413,74 @@ static int l_chars(lua_State *L)
     return 1;
 }
 
-/* split(object text) -> { name = json.raw }, { names in order } */
-static int l_split(lua_State *L)
+/* The object or array at index 1; else nil and an error, with their number in `count`. */
+static bool opens(lua_State *L, enum tg_json_kind kind, struct tg_json_iter *it, int *count)
 {
     struct tg_str text = tgl_check_str(L, 1);
     struct tg_json root;
     size_t where = 0;
     tg_err err = root_of(L, text, TG_JSON_DEPTH_MAX, &root, &where);
-    if (!err && root.kind != TG_JSON_OBJECT)
+
+    if (!err && root.kind != kind)
         err = TG_EINVAL;
     if (err)
-        return fail_at(L, err, text, where);
+        *count = fail_at(L, err, text, where);
+    else
+        tg_json_iter_init(it, root);
+    return !err;
+}
 
+static int take_apart(lua_State *L, void (*push)(lua_State *, struct tg_str))
+{
     struct shared *all = shared_of(L);
-    struct tg_buf *scratch = borrow(L, &all->scratch, &all->is_scratch_taken);
     struct tg_json_iter it;
     struct tg_str key;
     struct tg_json value;
+    int count;
+
+    if (!opens(L, TG_JSON_OBJECT, &it, &count))
+        return count;
+    struct tg_buf *scratch = borrow(L, &all->scratch, &all->is_scratch_taken);
     lua_newtable(L);
     lua_newtable(L);                                     /* Stack: members names */
-    tg_json_iter_init(&it, root);
     for (int i = 1; tg_json_next(&it, &key, &value); i++) {
         push_key(L, key, scratch);
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, i);
-        push_raw(L, value.raw);                          /* Stack: members names key raw */
+        push(L, value.raw);                              /* Stack: members names key value */
         lua_rawset(L, -4);
     }
     give_back(scratch, &all->scratch, &all->is_scratch_taken);
     return 2;
 }
 
-/* elements(array text) -> { json.raw, ... } */
-static int l_elements(lua_State *L)
+static int list_of(lua_State *L, void (*push)(lua_State *, struct tg_str))
 {
-    struct tg_str text = tgl_check_str(L, 1);
-    struct tg_json root;
-    size_t where = 0;
-    tg_err err = root_of(L, text, TG_JSON_DEPTH_MAX, &root, &where);
-    if (!err && root.kind != TG_JSON_ARRAY)
-        err = TG_EINVAL;
-    if (err)
-        return fail_at(L, err, text, where);
-
     struct tg_json_iter it;
     struct tg_str key;
     struct tg_json value;
+    int count;
+
+    if (!opens(L, TG_JSON_ARRAY, &it, &count))
+        return count;
     lua_newtable(L);
-    tg_json_iter_init(&it, root);
     for (int i = 1; tg_json_next(&it, &key, &value); i++) {
-        push_raw(L, value.raw);
+        push(L, value.raw);
         lua_rawseti(L, -2, i);
     }
     return 1;
 }
+
+/* split(object text) -> { name = json.raw }, { names in order } */
+static int l_split(lua_State *L) { return take_apart(L, push_raw); }
+
+/* elements(array text) -> { json.raw, ... } */
+static int l_elements(lua_State *L) { return list_of(L, push_raw); }
+
+/* members(object text), texts(array text): the same, as strings */
+static int l_members(lua_State *L) { return take_apart(L, tgl_push_str); }
+
+static int l_texts(lua_State *L) { return list_of(L, tgl_push_str); }
 
 /* ---- encode ---- */
 
@@ -755,6 +771,7 @@ static int l_is_array(lua_State *L)
 static const luaL_Reg JSON[] = {
     { "decode", l_decode }, { "read", l_read }, { "pick", l_pick }, { "encode", l_encode },
     { "check", l_check }, { "chars", l_chars }, { "split", l_split }, { "elements", l_elements },
+    { "members", l_members }, { "texts", l_texts },
     { "raw", l_raw }, { "is_raw", l_is_raw }, { "array", l_array }, { "is_array", l_is_array },
     { "ordered", l_ordered }, { NULL, NULL }
 };

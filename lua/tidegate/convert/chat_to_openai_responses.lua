@@ -159,30 +159,26 @@ end
 
 -- A message without its details and calls; without its reasoning, too, where details hold it.
 local function rest_of(message, has_thoughts)
-  local members, names = json.split(message)
-  local out = {}
-  for _, name in ipairs(names) do
-    if name ~= "reasoning_details" and name ~= "tool_calls" and not (has_thoughts and name == "reasoning") then
-      out[#out + 1] = json.encode(name) .. ":" .. tostring(members[name])
-    end
-  end
-  return "{" .. table.concat(out, ",") .. "}"
+  return edit.object(message, function(name, value)
+    if name == "reasoning_details" or name == "tool_calls" or has_thoughts and name == "reasoning" then return end
+    return name, value
+  end)
 end
 
 -- A whole message as the deltas that it could have come in: reasoning between the texts and calls where it stood.
 local function deltas_of(message, scores)
   local list, calls, content, refusal = json.pick(message, "reasoning_details", "tool_calls", "content", "refusal")
   local details, has_thoughts = {}, false
-  for i, detail in ipairs(list and json.elements(list) or {}) do
-    local after, text, summary = json.pick(tostring(detail), "after", "text", "summary")
+  for i, detail in ipairs(list and json.texts(list) or {}) do
+    local after, text, summary = json.pick(detail, "after", "text", "summary")
     has_thoughts = has_thoughts or text ~= nil or summary ~= nil
-    details[i] = { after = after and tonumber(after), delta = '{"reasoning_details":[' .. tostring(detail) .. "]}" }
+    details[i] = { after = after and tonumber(after), delta = '{"reasoning_details":[' .. detail .. "]}" }
   end
   local rest = { delta = rest_of(message, has_thoughts), scores = scores }
   local has_text = (content or '""') ~= '""' or refusal ~= nil
   local own = { has_text and rest or nil }
-  for _, call in ipairs(calls and json.elements(calls) or {}) do
-    own[#own + 1] = { delta = '{"tool_calls":[' .. tostring(call) .. "]}" }
+  for _, call in ipairs(calls and json.texts(calls) or {}) do
+    own[#own + 1] = { delta = '{"tool_calls":[' .. call .. "]}" }
   end
   local out = items.merge(details, own)
   if not has_text then table.insert(out, 1, rest) end

@@ -7,22 +7,30 @@ local json = require("tidegate.core").json
 
 local edit = {}
 
+-- A name as JSON text. Most need no escape.
+local function quoted(name)
+  return name:find "^[%w_]*$" and '"' .. name .. '"' or json.encode(name)
+end
+
+--- A member of an object, as JSON text.
+function edit.member(name, value) return quoted(name) .. ":" .. value end
+
 --- The members of an object.
 -- @tparam string text  an object; anything else comes back as it is
 -- @tparam function change  called with each member's name and JSON text; gives the name and text that it becomes,
 --   or nothing when it goes
 -- @tparam ?table added  further members, `'"name":value'` each
 function edit.object(text, change, added)
-  local members, names = json.split(text)
+  local members, names = json.members(text)
   if not members then return text end
   local out, seen, is_same = {}, {}, not (added and added[1])
   for _, name in ipairs(names) do
-    local value = tostring(members[name])
+    local value = members[name]
     local new_name, new_value
     if not seen[name] then new_name, new_value = change(name, value) end
     seen[name] = true
     is_same = is_same and new_name == name and new_value == value
-    if new_name then out[#out + 1] = json.encode(new_name) .. ":" .. new_value end
+    if new_name then out[#out + 1] = quoted(new_name) .. ":" .. new_value end
   end
   if is_same then return text end
   for _, member in ipairs(added or {}) do out[#out + 1] = member end
@@ -33,11 +41,10 @@ end
 -- @tparam string text  a list; anything else comes back as it is
 -- @tparam function change  called with each element's JSON text and place; gives the text that it becomes, or nothing
 function edit.list(text, change)
-  local elements = json.elements(text)
+  local elements = json.texts(text)
   if not elements then return text end
   local out, is_same = {}, true
-  for i, element in ipairs(elements) do
-    local value = tostring(element)
+  for i, value in ipairs(elements) do
     local new_value = change(value, i)
     is_same = is_same and new_value == value
     out[#out + 1] = new_value

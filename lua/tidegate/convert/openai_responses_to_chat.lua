@@ -130,7 +130,7 @@ local ENDS = { completed = true, incomplete = true, failed = true, cancelled = t
 local function choice_of(body)
   local output, offered, status, reason = json.pick(body, "output", "tools", "status", "incomplete_details.reason")
   local turn = items.turn(nil, items.offered(offered))
-  for _, item in ipairs(json.elements(output)) do turn:add(tostring(item)) end
+  for _, item in ipairs(json.texts(output)) do turn:add(item) end
   local message = turn:message()
   message.role, message.content = "assistant", message.content or json.null
   local native = json.raw(status == '"incomplete"' and reason or status)

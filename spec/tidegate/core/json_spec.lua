@@ -112,6 +112,19 @@ describe("tidegate.core json", function()
     assert.equal('{"x":[1, 2]}', json.encode { x = members.ab })
   end)
 
+  it("hands members and elements out as texts", function()
+    local members, names = json.members '{ "b": 1.50, "a\\u0062": [1, 2] }'
+    assert.same({ "b", "ab" }, names)
+    assert.same({ b = "1.50", ab = "[1, 2]" }, members)
+    assert.same({ "1.50", '"a"', "{ }", "null" }, json.texts '[1.50, "a",{ }, null]')
+    for _, wrong in ipairs { "", "1", "[1", "{", '{"a":}' } do
+      assert.is_nil((json.members(wrong)))
+      assert.is_nil((json.texts(wrong)))
+    end
+    assert.is_nil((json.members "[]"))
+    assert.is_nil((json.texts "{}"))
+  end)
+
   it("holds together when the collector runs all the time", function()
     collectgarbage("setpause", 0)
     collectgarbage("setstepmul", 10000)

@@ -11,6 +11,7 @@
 -- Pure: JSON text in, JSON text out.
 
 local json = require("tidegate.core").json
+local edit = require "tidegate.convert.edit"
 
 local citations = {}
 
@@ -18,11 +19,10 @@ local FORMAT = "openai-responses"
 
 -- Members of an object but for the one called `without`, as JSON text without braces.
 local function members(text, without)
-  local all, names = json.split(text)
-  if not all then return "" end
+  local all, names = json.members(text)
   local out = {}
-  for _, name in ipairs(names) do
-    if name ~= without then out[#out + 1] = json.encode(name) .. ":" .. tostring(all[name]) end
+  for _, name in ipairs(names or {}) do
+    if name ~= without then out[#out + 1] = edit.member(name, all[name]) end
   end
   return table.concat(out, ",")
 end

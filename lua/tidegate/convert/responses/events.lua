@@ -209,10 +209,10 @@ end
 
 -- Items that no event told of.
 local function catch_up(self, output)
-  local elements = output and json.elements(output) or {}
+  local elements = output and json.texts(output) or {}
   if self.finished >= #elements then return end
-  for i, element in ipairs(elements) do
-    local item, raw = self:item(tostring(i - 1)), tostring(element)
+  for i, raw in ipairs(elements) do
+    local item = self:item(tostring(i - 1))
     local id = json.pick(raw, "id")
     if not item.done and not (id and self.done[id]) then finish_item(self, item, raw) end
   end

@@ -57,8 +57,7 @@ end
 
 -- The elements of a kept list, each through `change`, behind `list`.
 local function append(list, raw, change)
-  for _, element in ipairs(raw and json.elements(tostring(raw)) or {}) do
-    local text = tostring(element)
+  for _, text in ipairs(raw and json.texts(tostring(raw)) or {}) do
     list[#list + 1] = change and json.raw(change(text)) or text
   end
 end

@@ -58,20 +58,16 @@ local OTHERS = { input_tokens = true, output_tokens = true, cache_read_input_tok
 
 --- The contract's usage under this format's names.
 function object.usage(usage)
-  local seen = {}
-  usage = edit.object(usage, function(name, value)
+  local of_input, of_output = json.pick(usage, "prompt_tokens_details", "completion_tokens_details")
+  local missing = { not of_input and '"input_tokens_details":{"cached_tokens":0}' or nil }
+  if not of_output then missing[#missing + 1] = '"output_tokens_details":{"reasoning_tokens":0}' end
+  return edit.object(usage, function(name, value)
     if OTHERS[name] then return nil end
     name = NAMES[name] or name
-    seen[name] = true
     if name == "cost_details" then value = edit.object(value, cost_details) end
     if NEEDED[name] then value = with(value == "null" and "{}" or value, NEEDED[name]) end
     return name, value
-  end)
-  local missing = {}
-  for _, name in ipairs { "input_tokens_details", "output_tokens_details" } do
-    if not seen[name] then missing[#missing + 1] = '"' .. name .. '":{"' .. NEEDED[name] .. '":0}' end
-  end
-  return edit.object(usage, function(name, value) return name, value end, missing)
+  end, missing)
 end
 
 -- ---- errors ----

@@ -26,10 +26,11 @@ end
 
 -- ---- for the items ----
 
---- @tparam string members  JSON text without braces
-function answer:event(kind, members)
+--- @tparam string members  JSON text without braces; up to three pieces, which are joined only when somebody hears it
+function answer:event(kind, members, more, last)
   if not self.emit then return end
-  self.emit(sse.event(kind, '{"type":"' .. kind .. '",' .. members .. ',"sequence_number":' .. self.sequence .. "}"))
+  self.emit(sse.event(kind, '{"type":"' .. kind .. '",' .. members .. (more or "") .. (last or "")
+    .. ',"sequence_number":' .. self.sequence .. "}"))
   self.sequence = self.sequence + 1
 end
 
@@ -50,6 +51,7 @@ end
 function answer:start(id, created, model)
   self.head = { id = id or '""', created = created or "0", model = model or '""' }
   self.suffix = self.head.id:gsub('^"%a+[-_]', ""):gsub("[^%w]", "")
+  if not self.emit then return end
   local response = '"response":' .. object.write(self.head, "in_progress", { output = {} })
   self:event("response.created", response)
   self:event("response.in_progress", response)
@@ -120,8 +122,7 @@ end
 -- @treturn boolean  was any of them readable text?
 function answer:details(list)
   local has_text = false
-  for _, element in ipairs(json.elements(list) or {}) do
-    local detail = tostring(element)
+  for _, detail in ipairs(json.texts(list) or {}) do
     local kind, text, summary, data, signature, id, format, index = json.pick(detail, "type", "text", "summary", "data",
       "signature", "id", "format", "index")
     if kind and NATIVE[format] then
@@ -166,7 +167,7 @@ end
 local function says(raw) return raw and raw ~= '""' end
 
 local function each(list, say)
-  for _, element in ipairs(list and json.elements(list) or {}) do say(tostring(element)) end
+  for _, element in ipairs(list and json.texts(list) or {}) do say(element) end
 end
 
 -- What else may stand beside a text.
@@ -217,7 +218,7 @@ end
 function answer:done(status, more)
   more.output = self.items
   local response = object.write(self.head, status, more)
-  self:event("response." .. status, '"response":' .. response)
+  self:event("response." .. status, '"response":', response)
   return response
 end
 

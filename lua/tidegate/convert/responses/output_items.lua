@@ -6,6 +6,7 @@
 
 local json      = require("tidegate.core").json
 local citations = require "tidegate.convert.responses.citations"
+local edit      = require "tidegate.convert.edit"
 local tag       = require "tidegate.convert.responses.tag"
 
 local output_items = {}
@@ -17,12 +18,15 @@ local function add(pieces, raw) pieces[#pieces + 1] = raw:sub(2, -2) end
 
 local function list(elements) return "[" .. table.concat(elements, ",") .. "]" end
 
+-- @tparam table|string item  one that has json(), or its JSON text
 local function begin(answer, index, item)
-  answer:event("response.output_item.added", '"output_index":' .. index .. ',"item":' .. item)
+  if not answer.emit then return end
+  answer:event("response.output_item.added", '"output_index":' .. index .. ',"item":',
+    type(item) == "string" and item or item:json("in_progress"))
 end
 
 local function finish(answer, index, item)
-  answer:event("response.output_item.done", '"output_index":' .. index .. ',"item":' .. item)
+  answer:event("response.output_item.done", '"output_index":' .. index, ',"item":', item)
   return item
 end
 
@@ -36,7 +40,7 @@ function output_items.message(answer, phase)
   local index = answer:place()
   local self = setmetatable({ kind = "message", answer = answer, index = index, id = answer:name("msg", index),
                               phase = phase, parts = {} }, message)
-  begin(answer, index, self:json("in_progress"))
+  begin(answer, index, self)
   return self
 end
 
@@ -62,7 +66,7 @@ function message:part(kind)
   part = { kind = kind, pieces = {}, annotations = {}, logprobs = {},
            at = '"item_id":' .. self.id .. ',"output_index":' .. self.index .. ',"content_index":' .. #self.parts }
   self.open = part
-  self.answer:event("response.content_part.added", part.at .. ',"part":' .. PART[kind](part))
+  self.answer:event("response.content_part.added", part.at, ',"part":', PART[kind](part))
   return part
 end
 
@@ -72,13 +76,13 @@ function message:text(raw, scores)
   add(part.pieces, raw)
   local inside = scores and scores:match "^%s*%[%s*(.-)%s*%]%s*$"
   if inside and inside ~= "" then part.logprobs[#part.logprobs + 1] = inside end
-  self.answer:event("response.output_text.delta", part.at .. ',"delta":' .. raw .. ',"logprobs":' .. (scores or "[]"))
+  self.answer:event("response.output_text.delta", part.at .. ',"logprobs":' .. (scores or "[]"), ',"delta":', raw)
 end
 
 function message:refuse(raw)
   local part = self:part "refusal"
   add(part.pieces, raw)
-  self.answer:event("response.refusal.delta", part.at .. ',"delta":' .. raw)
+  self.answer:event("response.refusal.delta", part.at, ',"delta":', raw)
 end
 
 function message:annotate(annotation)
@@ -109,10 +113,11 @@ function message:close_part()
   if not part then return end
   self.open = nil
   local kind, json_of_part = part.kind, PART[part.kind](part)
-  self.answer:event("response." .. kind .. ".done", part.at .. ',"' .. DONE[kind] .. '":' .. whole(part.pieces)
-    .. (kind == "output_text" and ',"logprobs":' .. list(part.logprobs) or ""))
-  self.answer:event("response.content_part.done", part.at .. ',"part":' .. json_of_part)
   self.parts[#self.parts + 1] = json_of_part
+  if not self.answer.emit then return end
+  self.answer:event("response." .. kind .. ".done", part.at .. ',"' .. DONE[kind] .. '":', whole(part.pieces),
+    kind == "output_text" and ',"logprobs":' .. list(part.logprobs) or "")
+  self.answer:event("response.content_part.done", part.at, ',"part":', json_of_part)
 end
 
 function message:close(status)
@@ -137,7 +142,7 @@ function output_items.reasoning(answer, id, is_native)
   local index = answer:place()
   local self = setmetatable({ kind = "reasoning", answer = answer, index = index, id = id or answer:name("rs", index),
                               known = id, is_native = is_native, summary = {}, content = {}, kept = {} }, reasoning)
-  begin(answer, index, self:json("in_progress"))
+  begin(answer, index, self)
   return self
 end
 
@@ -201,10 +206,10 @@ end
 local FRAGMENT = { type = true, text = true, summary = true, signature = true }
 
 local function rest_of(fragment)
-  local members, names = json.split(fragment)
+  local members, names = json.members(fragment)
   local out = {}
   for _, name in ipairs(names or {}) do
-    if not FRAGMENT[name] then out[#out + 1] = "," .. json.encode(name) .. ":" .. tostring(members[name]) end
+    if not FRAGMENT[name] then out[#out + 1] = "," .. edit.member(name, members[name]) end
   end
   return table.concat(out)
 end
@@ -260,7 +265,7 @@ function output_items.call(answer, kind, call_id, name, space)
   local self = setmetatable({ kind = "call", answer = answer, index = index, names = names, call_id = call_id,
                               id = answer:name(names.prefix, index), name = name, space = space, pieces = {} }, call)
   self.at = '"item_id":' .. self.id .. ',"output_index":' .. index
-  begin(answer, index, self:json("in_progress"))
+  begin(answer, index, self)
   return self
 end
 

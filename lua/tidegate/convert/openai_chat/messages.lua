@@ -147,10 +147,10 @@ end
 function openai_messages.rewrite(text, lost)
   local s = { ids = call_ids.new { longest = LONGEST_ID }, shown = {}, lost = lost }
   local out = json.array {}
-  for _, raw in ipairs(json.elements(text) or {}) do
-    local role = text_of((json.pick(tostring(raw), "role")))
+  for _, raw in ipairs(json.texts(text) or {}) do
+    local role = text_of((json.pick(raw, "role")))
     if role ~= "tool" then show(out, s) end
-    local message = message_of(tostring(raw), role, s)
+    local message = message_of(raw, role, s)
     out[#out + 1] = message and json.raw(message)
   end
   show(out, s)

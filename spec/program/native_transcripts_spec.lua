@@ -28,16 +28,6 @@ end
 local SEED = tonumber(os.getenv "TIDEGATE_SEED") or 20261121
 local TASKS = 64
 
--- What is known to be wrong, and shown at the end: recording, client, words of the rule, reason.
-local KNOWN = {
-  { "openai/responses.json.reasoning-gzip.01", "messages", "tool calls",
-    "a custom tool's call is left out: the format has none, and the client cannot have offered one" },
-  { "openai/responses.json.reasoning-gzip.01", "gemini", "tool calls",
-    "the same" },
-  { "openai/responses.json.reasoning-gzip.01", "gemini", "why it ended",
-    "the same: STOP stands beside no call" },
-}
-
 local recordings, left_out = native_transcripts.all(dir)
 local jobs = native_cuts.plan(recordings, SEED)
 
@@ -105,23 +95,12 @@ local function list_of(wrong)
   return table.concat(out, "\n")
 end
 
-local function known_of(r, job)
-  for _, known in ipairs(KNOWN) do
-    if known[1] == job.r.name and known[2] == job.client and r.title:find(known[3], 1, true) then return known end
-  end
-end
-
 local function judge(job)
   for _, r in ipairs(native_rules) do
     if r.concerns(job) then
       r.count = r.count + 1
       local ok, why = pcall(r.check, job)
-      local known = why and known_of(r, job)
-      if known then
-        known.seen = true
-      elseif why then
-        note(r, job, (ok and "" or "raised: ") .. tostring(why))
-      end
+      if why then note(r, job, (ok and "" or "raised: ") .. tostring(why)) end
     end
   end
 end
@@ -226,9 +205,6 @@ describe("a recorded provider of another format, replayed to every client", func
     table.sort(out)
     print(("\n%d recordings, %d exchanges (%s); left out: %s"):format(#recordings, #jobs, table.concat(names, ", "),
       table.concat(out, "; ")))
-    for _, known in ipairs(KNOWN) do
-      print(("known: %s to %s, %s: %s%s"):format(known[1], known[2], known[3], known[4], known.seen and "" or " - NOT SEEN ANY MORE"))
-    end
     assert.is_true(#recordings > 180 and #jobs > 3000)
   end)
 end)

@@ -186,34 +186,37 @@ local function is_same(pair) return pair.client.own == pair.wire.name end
 
 local function own_of(pair) return pair.client.name .. " over " .. pair.client.own end
 
---- A line for each pair: what a request costs, an event; that to chat's own, and to the client's own.
+--- A line for each pair: what a request costs, an event; that to the client's own format, which the budgets are about,
+-- and to chat over openai-chat, the cheapest of all.
 function formats.rows(results)
-  local rows = { { "client", "wire", "CPU us/request", "to chat's own", "to its own", "<= " .. formats.LIMITS.request .. "x",
-                   "CPU us/event", "to chat's own", "to its own", "<= " .. formats.LIMITS.event .. "x" } }
+  local rows = { { "client", "wire", "CPU us/request", "to its own", "<= " .. formats.LIMITS.request .. "x", "to chat's own",
+                   "CPU us/event", "to its own", "<= " .. formats.LIMITS.event .. "x", "to chat's own" } }
   for _, pair in ipairs(PAIRS) do
     local row = { pair.client.name, pair.wire.name }
     for _, kind in ipairs(KINDS) do
       local cell, of = results[kind[1]], kind[3]
-      local to_chat = ratio(cell, pair.name, SAME, of)
       row[#row + 1] = shown(figures.over(cell[pair.name], of))
-      row[#row + 1] = times(to_chat)
-      row[#row + 1] = times(ratio(cell, pair.name, own_of(pair), of))
-      row[#row + 1] = is_same(pair) and "-" or figures.verdict(to_chat, formats.LIMITS[kind[2]])
+      local to_own = ratio(cell, pair.name, own_of(pair), of)
+      row[#row + 1] = times(to_own)
+      row[#row + 1] = is_same(pair) and "-" or figures.verdict(to_own, formats.LIMITS[kind[2]])
+      row[#row + 1] = times(ratio(cell, pair.name, SAME, of))
     end
     rows[#rows + 1] = row
   end
   return rows
 end
 
---- The dearest of the translated pairs, for a budget.
+--- The dearest of the translated pairs.
 -- @tparam string what  "request" or "event"
+-- @tparam boolean to_chat  to chat over openai-chat instead of the client's own format
 -- @treturn ?number  its ratio
 -- @treturn ?string  its name
-function formats.worst(results, what)
+function formats.worst(results, what, to_chat)
   local most, who
   for _, kind in ipairs(KINDS) do
     for _, pair in ipairs(kind[2] == what and results[kind[1]] and PAIRS or {}) do
-      local value = not is_same(pair) and ratio(results[kind[1]], pair.name, SAME, kind[3])
+      local base = to_chat and SAME or own_of(pair)
+      local value = not is_same(pair) and ratio(results[kind[1]], pair.name, base, kind[3])
       if value and value > (most or 0) then most, who = value, pair.name end
     end
   end

@@ -260,9 +260,11 @@ end
 
 local function format_budgets(add, results)
   for _, what in ipairs { "request", "event" } do
-    local most, who = formats.worst(results, what)
-    if most then
-      add(("CPU per %s translated, to the same format: the dearest, %s"):format(what, who), formats.LIMITS[what], most, "x")
+    for _, base in ipairs { "the same format", "chat over openai-chat" } do
+      local most, who = formats.worst(results, what, base ~= "the same format")
+      if most then
+        add(("CPU per %s translated, to %s: the dearest, %s"):format(what, base, who), formats.LIMITS[what], most, "x")
+      end
     end
   end
 end
@@ -378,7 +380,9 @@ function report.print(results, is_quick)
   local budgets = budget_rows(results)
   if #budgets > 1 then put_table(budgets) end
   say_noise(results)
-  if is_quick then say("A quick run: one repetition of about a second each, of policies three. Ratios are rough.") end
+  if is_quick then
+    say("A quick run: one repetition of about a second each, of policies three, of formats two. Ratios are rough.")
+  end
   for _, note in ipairs(notes) do say("%s", "Note: " .. note) end
   say("Took %d s.", process.now() - began)
   process.write(file_name, table.concat(out, "\n") .. "\n")

@@ -29,6 +29,7 @@ bool tg_attempt_prepare(struct tg_exchange *x)
     struct tg_answer_names names = names_for(x);
     enum tg_api api = tg_translate_answer_api(x);
 
+    tg_translate_begin(x);
     if (x->answer && x->answer_api == api) {
         tg_answer_restart(x->answer, &names);
         return true;

@@ -86,21 +86,31 @@ static void fail(struct account *a, tg_err err, struct tg_str why)
     tell_all(a, err, why);
 }
 
-/* {"access_token":"...","expires_in":3599} */
+/* {"access_token":"...","expires_in":3599}. One that is over at once is none:
+ * who waits would ask for it again and again. */
 static bool read_token(struct account *a)
 {
-    struct tg_json root, token;
-    int64_t seconds = 0;
+    struct tg_json root = { 0 }, text, time;
+    struct tg_buf token = { 0 };
+    int64_t seconds = STATEMENT_S;
 
-    if (tg_json_check(tg_buf_view(&a->answer), TG_JSON_DEPTH_MAX, &root, NULL))
+    tg_err err = tg_json_check(tg_buf_view(&a->answer), TG_JSON_DEPTH_MAX, &root, NULL);
+    text = tg_json_get(root, "access_token");
+    time = tg_json_get(root, "expires_in");
+    if (time.kind > TG_JSON_NULL && !tg_json_i64(time, &seconds))
+        seconds = 0;
+    if (!err && !tg_json_has_text(text))
+        err = TG_EINVAL;
+    if (!err)
+        err = tg_json_text(text, &token);
+    if (err || !tg_http1_is_value(tg_buf_view(&token)) || seconds <= 0) {
+        tg_buf_done(&token);
         return false;
-    token = tg_json_get(root, "access_token");
-    tg_json_i64(tg_json_get(root, "expires_in"), &seconds);
-    tg_buf_reset(&a->token);
-    if (!tg_json_has_text(token) || tg_json_text(token, &a->token) || !tg_http1_is_value(tg_buf_view(&a->token)))
-        tg_buf_reset(&a->token);
-    a->expires_s = tg_clock_wall_ms() / 1000 + (uint64_t)(seconds > 0 ? seconds : 0);
-    return a->token.len > 0;
+    }
+    tg_buf_done(&a->token);
+    a->token = token;
+    a->expires_s = tg_clock_wall_ms() / 1000 + (uint64_t)seconds;
+    return true;
 }
 
 static void refuse(struct account *a)
@@ -137,12 +147,14 @@ static void on_end(void *arg)
 {
     struct account *a = arg;
 
-    if (a->status != 200 || !read_token(a)) {
+    if (a->status != 200) {
         refuse(a);
-        return;
+    } else if (!read_token(a)) {
+        fail(a, TG_EPEER, TG_STR("the token endpoint's answer holds no token that can be used"));
+    } else {
+        end_fetch(a);
+        tell_all(a, TG_OK, TG_STR(""));
     }
-    end_fetch(a);
-    tell_all(a, TG_OK, TG_STR(""));
 }
 
 static void on_fail(void *arg, tg_err err, const char *why)
@@ -249,8 +261,25 @@ static struct account *find(struct tg_credentials *c, const struct tg_signer *s)
     return a;
 }
 
-static struct account *make(struct tg_credentials *c, const struct tg_signer *s)
+/* Keys change, and an engine may run for years: what is over makes room. */
+static void drop_old(struct tg_credentials *c, uint64_t wall_s)
 {
+    for (struct account **at = &c->accounts; *at;) {
+        struct account *a = *at;
+        if (a->up || a->waiting || (a->token.len && a->expires_s > wall_s)) {
+            at = &a->next;
+            continue;
+        }
+        *at = a->next;
+        c->count--;
+        free_account(a);
+    }
+}
+
+static struct account *make(struct tg_credentials *c, const struct tg_signer *s, uint64_t wall_s)
+{
+    if (c->count == TG_CREDENTIALS_MAX)
+        drop_old(c, wall_s);
     struct account *a = c->count < TG_CREDENTIALS_MAX ? tg_zalloc(sizeof *a) : NULL;
 
     if (!a)
@@ -297,7 +326,7 @@ tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *sign
 {
     struct account *a = find(c, signer);
 
-    if (!a && !(a = make(c, signer)))
+    if (!a && !(a = make(c, signer, wall_s)))
         return TG_ENOMEM;
     bool is_there = a->token.len && a->expires_s > wall_s;
     bool is_old = a->expires_s <= wall_s + TG_CREDENTIALS_EARLY_S;

@@ -148,6 +148,8 @@ static void on_rest(struct tg_timer *t)
     if (e->exchanges)
         return;
     free_desks(e);
+    if (e->api && e->hooks.rest)
+        e->hooks.rest(e->api);
     if (e->clients && !e->is_guest)        /* else it is somebody else's memory, too */
         tg_mem_trim();
 }

@@ -73,7 +73,8 @@ static void on_drain_timer(struct tg_timer *timer)
 }
 
 /* The answer is whole but the body's last bytes are not here yet: read them
- * behind the client's back, so that the connection can be used again. */
+ * behind the client's back, so that the connection can be used again. Not while
+ * the request is still being sent: its bytes are the exchange's. */
 static void let_drain(struct tg_exchange *x)
 {
     struct tg_try *t = x->try;
@@ -81,8 +82,8 @@ static void let_drain(struct tg_exchange *x)
     x->try = NULL;
     if (!t)
         return;
-    if (!t->up) {
-        free_try(t);
+    if (!t->up || !x->is_sent) {
+        tg_try_cancel(t);
         return;
     }
     t->x = NULL;
@@ -366,7 +367,7 @@ static struct tg_str whole_body(const struct tg_exchange *x)
 /* A whole body is here: is it a completion? */
 static void finish_whole(struct tg_exchange *x)
 {
-    tg_err err = tg_translate_whole(x);
+    tg_err err = tg_translate_whole(x, whole_body(x));
     struct tg_str body = whole_body(x);
 
     if (!err)
@@ -577,14 +578,18 @@ static void end_stream(struct tg_exchange *x, struct tg_client *client)
 {
     struct tg_str last = presentable(x);
 
-    if (x->translation.is_broken)
+    if (x->translation.is_broken) {
+        x->status = 500;
         tg_client_abort(client);
-    else
+    } else {
         tg_client_end(client, last);
+    }
+    tg_translate_told(x);
 }
 
 /* Send what was translated. May find the client full: then x may be paused,
- * and nothing else happens here. */
+ * and nothing else happens here. What cannot be told ends at the end of this
+ * turn, in tg_pump_flush(). */
 static void forward(struct tg_exchange *x)
 {
     bool room;
@@ -592,8 +597,11 @@ static void forward(struct tg_exchange *x)
     if (!x->forwards || !x->out.len)
         return;
     room = tg_client_send(x->client, presentable(x));
+    tg_translate_told(x);
     give_buffer(x);
-    if (!room)
+    if (x->translation.is_broken)
+        tg_engine_flush_soon(x->engine, x);
+    else if (!room)
         tell_event(x, TG_EV_DOWN_FULL);
 }
 
@@ -813,7 +821,10 @@ void tg_pump_start(struct tg_exchange *x)
 
 void tg_pump_flush(struct tg_exchange *x)
 {
-    forward(x);
+    if (x->translation.is_broken)
+        tell_fail(x, TG_OUT_OUR_FAULT);
+    else
+        forward(x);
 }
 
 void tg_pump_down_gone(struct tg_exchange *x)

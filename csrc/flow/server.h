@@ -40,6 +40,8 @@ struct tg_server_hooks {
     tg_err (*answer)(void *state, const struct tg_api_request *request,
                      struct tg_api_reply *reply);          /* an error becomes a 500 */
     void   (*close)(void *state);
+    void   (*rest)(void *state);                           /* nothing to do for a while: what is
+                                                              free may go back; may be NULL */
     const struct tg_convert *convert;                      /* NULL: nobody converts */
     void    *arg;
 };

@@ -207,7 +207,7 @@ static tg_err convert_request(struct tg_exchange *x, struct tg_translated *t, st
     return tg_buf_str(&t->fields, tg_buf_view(&sent->fields));
 }
 
-static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t)
+static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t, struct tg_buf *why)
 {
     struct tg_buf betas = { 0 };
 
@@ -218,25 +218,38 @@ static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t)
         tg_buf_z(&t->fields, "\r\n");
     }
     tg_buf_done(&betas);
-    return tg_native_body(x->format, tg_buf_view(&x->original), x->endpoint, &x->desk->needs,
-                          &x->desk->arena, t->pieces, t->cap, &t->count, &t->bytes, &t->dropped);
+    tg_err err = tg_native_body(x->format, tg_buf_view(&x->original), x->endpoint, &x->desk->needs,
+                                &x->desk->arena, t->pieces, t->cap, &t->count, &t->bytes,
+                                &t->dropped);
+    if (err != TG_ETOOBIG)
+        return err;
+    tg_buf_printf(why, "The body has more than %d members", TG_NEEDS_MEMBERS_MAX);
+    return TG_EINVAL;
 }
 
-tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
+void tg_translate_begin(struct tg_exchange *x)
 {
     struct tg_translation *of = &x->translation;
     const struct tg_wire *wire = wire_of(x);
     bool passes = tg_translate_passes(x);
-    struct tg_buf why = { 0 };
-    tg_err err;
 
     close_stream(x, &of->up);
     forget_request(&of->sent);
     of->from_wire = !passes && wire->converts.len && !wire->answers_are_chat;
     of->to_client = !passes && (is_clients_own(x->api) || x->api == TG_API_COMPLETIONS ||
                                 x->api == TG_API_COUNT);
+}
+
+tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
+{
+    const struct tg_wire *wire = wire_of(x);
+    bool passes = tg_translate_passes(x);
+    struct tg_buf why = { 0 };
+    tg_err err;
+
+    forget_request(&x->translation.sent);
     if (passes && is_clients_own(x->api))
-        err = pass_native(x, t);
+        err = pass_native(x, t, &why);
     else if (passes || (!wire->converts.len && !wants_plain(x) && x->api != TG_API_COMPLETIONS))
         err = tg_needs_body(&x->desk->needs, x->endpoint, t->pieces, t->cap, &t->count, &t->bytes,
                             &t->dropped);
@@ -291,7 +304,7 @@ tg_err tg_translate_event(struct tg_exchange *x, const struct tg_sse_event *ev)
     return r.err ? r.err : err;
 }
 
-tg_err tg_translate_whole(struct tg_exchange *x)
+tg_err tg_translate_whole(struct tg_exchange *x, struct tg_str body)
 {
     struct tg_buf chat = { 0 }, why = { 0 };
     struct tg_convert_about about = about_wire(x);
@@ -300,12 +313,15 @@ tg_err tg_translate_whole(struct tg_exchange *x)
     if (!x->translation.from_wire)
         return TG_OK;
     const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
-    tg_err err = convert ? convert->read_answer(state, &about, tg_buf_view(&x->whole), &chat, &why)
-                         : TG_ENOMEM;
+    tg_err err = convert ? convert->read_answer(state, &about, body, &chat, &why) : TG_ENOMEM;
     tg_buf_done(&why);
+    if (err) {
+        tg_buf_done(&chat);
+        return err;
+    }
     tg_buf_done(&x->whole);
     x->whole = chat;
-    return err;
+    return TG_OK;
 }
 
 /* ---- what the client is told ---- */
@@ -361,9 +377,13 @@ struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_str chunks)
 
     if (!t->to_client || !chunks.len)
         return chunks;
-    tg_buf_reset(&t->out);
-    t->is_broken |= put_frames(x, chunks) != TG_OK;
+    t->is_broken = t->is_broken || put_frames(x, chunks) != TG_OK;
     return t->is_broken ? (struct tg_str){ 0 } : tg_buf_view(&t->out);
+}
+
+void tg_translate_told(struct tg_exchange *x)
+{
+    tg_buf_done(&x->translation.out);
 }
 
 tg_err tg_translate_reply(struct tg_exchange *x, struct tg_buf *completion)

@@ -39,8 +39,11 @@ struct tg_translated {
  * the sentence for the client in `why`. */
 tg_err tg_translate_in(struct tg_exchange *x, struct tg_str model, bool stream, struct tg_buf *why);
 
-/* For x->endpoint: decide, forget what was of the attempt before, and make the
- * request. TG_EINVAL, with x->told, when it cannot be said in that format. */
+/* For x->endpoint: decide, and forget what was of the attempt before. */
+void tg_translate_begin(struct tg_exchange *x);
+
+/* Make the request. TG_EINVAL, with x->told, when it cannot be said in that
+ * format. */
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *request);
 
 /* Does the request go to x->endpoint as it came? */
@@ -57,11 +60,16 @@ enum tg_api tg_translate_answer_api(const struct tg_exchange *x);
  * tg_answer_event(). */
 tg_err tg_translate_event(struct tg_exchange *x, const struct tg_sse_event *ev);
 
-/* The whole body in x->whole: as tg_answer_read() wants it. TG_EINVAL. */
-tg_err tg_translate_whole(struct tg_exchange *x);
+/* The whole body, of x->whole: there, as tg_answer_read() wants it. TG_EINVAL
+ * leaves it as it is. */
+tg_err tg_translate_whole(struct tg_exchange *x, struct tg_str body);
 
-/* What goes to the client for these chunks; holds until the next call. */
+/* What goes to the client for these chunks; holds until tg_translate_told().
+ * Empty from the moment on that x->translation.is_broken. */
 struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_str chunks);
+
+/* It went: a stream holds no memory while it has nothing to say. */
+void tg_translate_told(struct tg_exchange *x);
 
 /* ... and for a whole completion, replaced in place. */
 tg_err tg_translate_reply(struct tg_exchange *x, struct tg_buf *completion);

@@ -14,6 +14,7 @@ struct api {
     int answer;                            /* registry: the function */
     int catalog;                           /* registry: the object of the newest one */
     struct tg_catalog *newest;             /* held by that object */
+    int kept_kb;                           /* what the last collection left */
 };
 
 /* Where the Lua half is found when it is not inside the program. */
@@ -55,7 +56,8 @@ static void *open_state(void *arg, struct tg_buf *why)
     api->converter.L = api->L;
     lua_pushcfunction(api->L, l_require_api);
     if (tgl_call(api->L, 0, 1)) {
-        tg_buf_z(why, lua_tostring(api->L, -1));
+        const char *message = lua_tostring(api->L, -1);
+        tg_buf_z(why, message ? message : "an error without a message");
         close_state(api);
         return NULL;
     }
@@ -150,6 +152,28 @@ static tg_err answer(void *state, const struct tg_api_request *request, struct t
     return reply->body.bad || reply->fields.bad ? TG_ENOMEM : TG_OK;
 }
 
+/* What conversions left behind may be many times the largest body. LuaJIT's own
+ * buffer shrinks by half with each collection. */
+static void rest(void *state)
+{
+    struct api *api = state;
+    int before, after = lua_gc(api->L, LUA_GCCOUNT, 0);
+    if (after < api->kept_kb + api->kept_kb / 2)
+        return;
+    do {
+        before = after;
+        lua_gc(api->L, LUA_GCCOLLECT, 0);
+        after = lua_gc(api->L, LUA_GCCOUNT, 0);
+    } while (after < before - before / 8);
+    api->kept_kb = after;
+}
+
+static struct tg_server_hooks hooks_with(struct paths *paths)
+{
+    return (struct tg_server_hooks){ .open = open_state, .answer = answer, .close = close_state,
+                                     .rest = rest, .convert = &tgl_convert, .arg = paths };
+}
+
 /* Copies that stay: engines open their state when they first need one, and the
  * state that named the places may be gone by then. */
 static struct paths standing;
@@ -158,7 +182,7 @@ static void stand(const char *path, const char *cpath)
 {
     standing.path = strdup(path ? path : "");
     standing.cpath = strdup(cpath ? cpath : "");
-    struct tg_server_hooks hooks = { open_state, answer, close_state, &tgl_convert, &standing };
+    struct tg_server_hooks hooks = hooks_with(&standing);
     tg_embed_use(&hooks);
 }
 
@@ -180,5 +204,5 @@ struct tg_server_hooks tgl_push_answerer(lua_State *L)
     lua_getfield(L, package, "cpath");
     struct paths *paths = lua_newuserdata(L, sizeof *paths);
     *paths = (struct paths){ lua_tostring(L, -3), lua_tostring(L, -2) };
-    return (struct tg_server_hooks){ open_state, answer, close_state, &tgl_convert, paths };
+    return hooks_with(paths);
 }

@@ -21,10 +21,17 @@ static void put_base64url(struct tg_buf *out, const unsigned char *at, size_t le
     }
 }
 
+/* Nobody is there to be asked for a password. */
+static int no_password(char *out, int cap, int is_writing, void *arg)
+{
+    (void)out, (void)cap, (void)is_writing, (void)arg;
+    return -1;
+}
+
 static EVP_PKEY *read_key(struct tg_str pem)
 {
     BIO *bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 
     BIO_free(bio);
     return key;

@@ -1,5 +1,6 @@
 #include "wire/answer_parts.h"
 
+#include "base/mem.h"
 #include "wire/delta.h"
 
 /* ---- read ---- */
@@ -219,25 +220,43 @@ static tg_err put_pieces(struct tg_answer *a, struct tg_json choices, struct tg_
     return err;
 }
 
-/* The document that was asked about in that place, as the contract has it. */
-static void put_document(struct tg_json documents, int64_t place, struct tg_buf *out)
+/* What was asked about, by its place. Each is told once: an answer is no larger
+ * than what was asked and what came. */
+struct documents {
+    struct tg_json *at;
+    size_t          count;
+};
+
+static tg_err list_documents(struct documents *d, struct tg_json array)
 {
     struct tg_json_iter it;
     struct tg_str key;
-    struct tg_json document;
+    size_t n = 0, most = tg_json_count(array);
 
-    tg_json_iter_init(&it, documents);
-    while (place >= 0 && tg_json_next(&it, &key, &document))
-        if (place-- == 0) {
-            bool is_text = document.kind == TG_JSON_STRING;
-            tg_buf_z(out, is_text ? ",\"document\":{\"text\":" : ",\"document\":");
-            tg_buf_str(out, document.raw);
-            tg_buf_z(out, is_text ? "}" : "");
-        }
+    *d = (struct documents){ .at = most ? tg_alloc(most * sizeof *d->at) : NULL };
+    if (most && !d->at)
+        return TG_ENOMEM;
+    tg_json_iter_init(&it, array);
+    while (n < most && tg_json_next(&it, &key, &d->at[n]))
+        n++;
+    d->count = n;
+    return TG_OK;
+}
+
+/* The document of that place, as the contract has it. */
+static void put_document(struct documents *d, int64_t place, struct tg_buf *out)
+{
+    if (place < 0 || (uint64_t)place >= d->count || d->at[place].kind == TG_JSON_NONE)
+        return;
+    bool is_text = d->at[place].kind == TG_JSON_STRING;
+    tg_buf_z(out, is_text ? ",\"document\":{\"text\":" : ",\"document\":");
+    tg_buf_str(out, d->at[place].raw);
+    tg_buf_z(out, is_text ? "}" : "");
+    d->at[place] = (struct tg_json){ 0 };
 }
 
 /* One result; what the provider left to be looked up by its index is looked up. */
-static void put_result(const struct tg_answer *a, struct tg_json result, struct tg_buf *out)
+static void put_result(struct documents *d, struct tg_json result, struct tg_buf *out)
 {
     struct tg_json document = tg_json_get(result, "document");
     int64_t place;
@@ -249,28 +268,31 @@ static void put_result(const struct tg_answer *a, struct tg_json result, struct 
     }
     tg_buf_add(out, result.raw.at, result.raw.len - 1);
     if (document.kind == TG_JSON_NONE)
-        put_document(a->offered, place, out);
+        put_document(d, place, out);
     tg_buf_char(out, '}');
 }
 
-static void put_list(const struct tg_answer *a, struct tg_json list, struct tg_buf *out)
+static tg_err put_list(const struct tg_answer *a, struct tg_json list, struct tg_buf *out)
 {
+    struct documents documents;
     struct tg_json_iter it;
     struct tg_str key;
     struct tg_json result;
 
     if (a->api != TG_API_RERANK) {
         tg_buf_z(out, ",\"data\":");
-        tg_buf_str(out, list.raw);
-        return;
+        return tg_buf_str(out, list.raw);
     }
+    tg_err err = list_documents(&documents, a->offered);
     tg_buf_z(out, ",\"results\":[");
     tg_json_iter_init(&it, list);
-    while (tg_json_next(&it, &key, &result)) {
+    while (!err && tg_json_next(&it, &key, &result)) {
         tg_json_put_comma(out);
-        put_result(a, result, out);
+        put_result(&documents, result, out);
     }
     tg_buf_char(out, ']');
+    tg_free(documents.at);
+    return err;
 }
 
 static const char *object_of(enum tg_api api)
@@ -298,7 +320,7 @@ tg_err tg_answer_write(struct tg_answer *a, struct tg_str body, const struct tg_
     tg_answer_put_identity(a, object_of(a->api), out);
     tg_completion_read(&c, a->api, root, &passed);
     if (!tg_api_streams(a->api)) {
-        put_list(a, c.data, out);
+        err = put_list(a, c.data, out);
     } else {
         put_or_null(out, "system_fingerprint", c.system_fingerprint);
         put_or_null(out, "service_tier", c.service_tier);

@@ -12,16 +12,27 @@
 static EVP_PKEY *rsa;
 static struct tg_buf pem;
 
-static void make_key(EVP_PKEY *key)
+static void write_key(EVP_PKEY *key, const EVP_CIPHER *cipher, const char *password)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *text;
 
-    PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+    PEM_write_bio_PrivateKey(bio, key, cipher, (const unsigned char *)password, (int)strlen(password),
+                             NULL, NULL);
     long len = BIO_get_mem_data(bio, &text);
     tg_buf_reset(&pem);
     tg_buf_add(&pem, text, (size_t)len);
     BIO_free(bio);
+}
+
+static void make_key(EVP_PKEY *key)
+{
+    write_key(key, NULL, "");
+}
+
+static void make_sealed_key(EVP_PKEY *key)
+{
+    write_key(key, EVP_aes_128_cbc(), "password");
 }
 
 /* Bytes of base64url, one digit at a time. */
@@ -88,6 +99,8 @@ TEST("what is no RSA key signs nothing")
     make_key(curve);
     CHECK_INT(tg_jwt_put(&out, TG_STR("{}"), tg_buf_view(&pem)), TG_EINVAL);
     EVP_PKEY_free(curve);
+    make_sealed_key(rsa);                  /* nobody is asked for its password */
+    CHECK_INT(tg_jwt_put(&out, TG_STR("{}"), tg_buf_view(&pem)), TG_EINVAL);
     EVP_PKEY_free(rsa);
     tg_buf_done(&out);
     tg_buf_done(&pem);

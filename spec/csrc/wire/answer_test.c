@@ -1004,6 +1004,38 @@ TEST("an estimate of tokens is for the price of reranking and is not told")
     tg_answer_free(a);
 }
 
+/* A provider may name one document again and again. */
+TEST("documents are looked up in time, and each is told once")
+{
+    enum { DOCUMENTS = 40 * 1000 };
+    struct tg_buf asked = { 0 }, body = { 0 }, out = { 0 };
+    struct tg_json documents;
+
+    tg_buf_char(&asked, '[');
+    tg_buf_z(&body, "{\"results\":[");
+    for (int i = 0; i < DOCUMENTS; i++) {
+        tg_buf_printf(&asked, "%s\"text %d\"", i ? "," : "", i);
+        tg_buf_printf(&body, "%s{\"index\":%d},{\"index\":%d}", i ? "," : "", DOCUMENTS - 1 - i, 7);
+    }
+    tg_buf_char(&asked, ']');
+    tg_buf_z(&body, "]}");
+    CHECK_INT(tg_json_check(tg_buf_view(&asked), TG_JSON_DEPTH_MAX, &documents, NULL), TG_OK);
+    struct tg_answer *a = tg_answer_new(TG_API_RERANK, &names, documents);
+    clock_t began = clock();
+    CHECK_INT(tg_answer_read(a, tg_buf_view(&body)), TG_OK);
+    CHECK_INT(tg_answer_write(a, tg_buf_view(&body), &cost, TG_STR(""), &out), TG_OK);
+    CHECK(clock() - began < 2 * CLOCKS_PER_SEC);
+    const char *text = tg_buf_cstr(&out);
+    CHECK(strstr(text, "{\"index\":0,\"document\":{\"text\":\"text 0\"}}") != NULL);
+    CHECK(strstr(text, "{\"index\":39999,\"document\":{\"text\":\"text 39999\"}}") != NULL);
+    const char *once = strstr(text, "\"text 7\"");
+    CHECK(once && !strstr(once + 1, "\"text 7\""));
+    tg_answer_free(a);
+    tg_buf_done(&asked);
+    tg_buf_done(&body);
+    tg_buf_done(&out);
+}
+
 TEST("a body that is no answer is refused, and one that tells an error is told")
 {
     static const struct {

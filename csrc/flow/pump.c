@@ -101,6 +101,29 @@ static void cancel_try(struct tg_exchange *x)
         tg_try_cancel(t);
 }
 
+/* ---- secrets ---- */
+
+static void hide(struct tg_buf *b, struct tg_str key)
+{
+    char *at = b->at, *end = at ? at + b->len : NULL;
+
+    while (key.len >= KEY_LEAST && at && (at = memmem(at, (size_t)(end - at), key.at, key.len)))
+        at = (char *)memset(at, '*', key.len) + key.len;
+}
+
+/* Black out what the provider may have repeated of our request's keys. Stars of
+ * the same length leave JSON and framing as they are. */
+static void hide_keys(struct tg_exchange *x, struct tg_buf *b)
+{
+    const struct tg_provider *p = x->endpoint->provider;
+
+    hide(b, p->key);
+    hide(b, p->signer.secret_key);
+    hide(b, p->signer.session_token);
+    if (p->signer.kind == TG_SIGN_GOOGLE)
+        hide(b, tg_credentials_held(tg_engine_credentials(x->engine), &p->signer));
+}
+
 /* ---- reading the provider's answer ---- */
 
 static void on_connected(void *arg, bool reused)
@@ -180,6 +203,7 @@ static void finish_error(struct tg_exchange *x)
     static const struct tg_http1_head no_head;
     int status = x->attempts[x->relay.attempts - 1].status;
 
+    hide_keys(x, &x->whole);
     tg_told_read(&x->told, tg_buf_view(&x->whole));
     if (x->retry_after_ms < 0)
         x->retry_after_ms = tg_retry_after(&no_head, tg_buf_view(&x->whole), tg_clock_wall_ms());
@@ -199,6 +223,8 @@ static void copy_told(struct tg_exchange *x)
     tg_buf_str(&x->told.message, tg_buf_view(&told->message));
     tg_buf_str(&x->told.code, tg_buf_view(&told->code));
     tg_buf_str(&x->told.raw, tg_buf_view(&told->raw));
+    hide_keys(x, &x->told.message);
+    hide_keys(x, &x->told.raw);
 }
 
 static enum tg_outcome outcome_of_event(struct tg_exchange *x, tg_err err)
@@ -548,29 +574,10 @@ static void send_head(struct tg_exchange *x)
     tg_buf_done(&fields);
 }
 
-/* Black out the key that the provider may have repeated from our request. Stars
- * of the same length leave JSON and framing as they are. */
-static void hide(struct tg_exchange *x, struct tg_str key)
-{
-    char *at = x->out.at, *end = at ? at + x->out.len : NULL;
-
-    while (key.len >= KEY_LEAST && at && (at = memmem(at, (size_t)(end - at), key.at, key.len)))
-        at = (char *)memset(at, '*', key.len) + key.len;
-}
-
-static void hide_keys(struct tg_exchange *x)
-{
-    const struct tg_provider *p = x->endpoint->provider;
-
-    hide(x, p->key);
-    if (p->signer.kind)
-        hide(x, p->signer.secret_key);
-}
-
 /* What was read of a stream, as its client is to see it. */
 static struct tg_str presentable(struct tg_exchange *x)
 {
-    hide_keys(x);
+    hide_keys(x, &x->out);
     return tg_translate_out(x, tg_buf_view(&x->out));
 }
 
@@ -627,7 +634,7 @@ static tg_err write_whole(struct tg_exchange *x, struct tg_str metadata)
 
     if (err)
         return err;
-    hide_keys(x);
+    hide_keys(x, &x->out);
     return tg_translate_reply(x, &x->out);
 }
 

@@ -103,6 +103,24 @@ describe("a provider with a service account", function()
     assert.equal(3600, claims.exp - claims.iat)
   end))
 
+  for title, answer in pairs {
+    ["an answer"]  = function(conn, request)
+      write(conn, 200, (ANSWER:gsub("hello", "you sent " .. request.headers.authorization)))
+    end,
+    ["an error"]   = function(conn, request)
+      write(conn, 400, json.encode { error = { code = 400, message = "not good: " .. request.headers.authorization,
+        status = "INVALID_ARGUMENT" } })
+    end,
+  } do
+    it("does not see its token pass to a client in " .. title, run(good_token, answer, function(s, ask)
+      local body = ask().body
+      assert.equal(1, #s.google.requests)
+      assert.truthy(body:find("you sent Bearer ***", 1, true) or body:find("not good: Bearer ***", 1, true), body)
+      assert.is_nil(body:find("first-token", 1, true))
+      assert.is_nil(s.gateway:log():find("first-token", 1, true))
+    end))
+  end
+
   it("gets a new token before the old one's end, and is asked with the old one meanwhile", run(
     function(conn, _, n)
       if n > 1 then net.sleep(0.05) end

@@ -25,15 +25,16 @@ local function from_chat(name)
   return writers[name]
 end
 
--- Files of the operator's, by their text: a reload may bring another one, and the old goes.
-local adapters = setmetatable({}, { __mode = "v" })
+-- Files of the operator's, by their text. Each reload may bring new ones: all go when there are so many.
+local ADAPTERS_MAX = 64
+local adapters, adapters_count = {}, 0
 
 local function adapter_of(about)
   local found = adapters[about.source]
-  if not found then
-    found = adapter.load(about.source, about.converts)
-    adapters[about.source] = found
-  end
+  if found then return found end
+  if adapters_count == ADAPTERS_MAX then adapters, adapters_count = {}, 0 end
+  found = adapter.load(about.source, about.converts)
+  adapters[about.source], adapters_count = found, adapters_count + 1
   return found
 end
 
@@ -55,7 +56,10 @@ local function lines_of(fields)
   local names, out = {}, {}
   for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
-  for i, name in ipairs(names) do out[i] = name .. ": " .. fields[name] .. "\r\n" end
+  for i, name in ipairs(names) do
+    if (name .. fields[name]):find "%c" then error(("header field %q has a control character"):format(name), 0) end
+    out[i] = name .. ": " .. fields[name] .. "\r\n"
+  end
   return table.concat(out)
 end
 

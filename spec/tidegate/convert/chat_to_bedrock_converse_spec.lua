@@ -220,13 +220,29 @@ describe("Reasoning on Bedrock", function()
     assert.same(thinking(10000), cjson.decode(body).additionalModelRequestFields)
   end)
 
-  it("forbids Claude other sampling and forced tools", function()
-    local body, lost = convert('"reasoning":{"max_tokens":2000},"temperature":0.5,"top_p":0.5,"top_k":3,"tool_choice":"required",'
+  it("gives way to a tool that must be called", function()
+    local body, lost = convert('"reasoning":{"max_tokens":2000},"tool_choice":"required",'
       .. '"tools":[{"type":"function","function":{"name":"f"}}]')
+    assert.is_nil(body.additionalModelRequestFields)
+    assert.same({ any = {} }, body.toolConfig.toolChoice)
+    assert.same({ "reasoning" }, lost)
+  end)
+
+  it("is turned off for a tool that must be called, where a model thinks by itself", function()
+    for _, reasoning in ipairs { "", '"reasoning":{"effort":"high"},' } do
+      local body = cjson.decode((chat_to_bedrock_converse.request('{"messages":[' .. USER .. "]," .. reasoning
+        .. '"tool_choice":"required","tools":[{"type":"function","function":{"name":"f"}}]}',
+        { model = "anthropic.claude-opus-5" })))
+      assert.same({ thinking = { type = "disabled" } }, body.additionalModelRequestFields)
+      assert.same({ any = {} }, body.toolConfig.toolChoice)
+    end
+  end)
+
+  it("forbids Claude other sampling", function()
+    local body, lost = convert '"reasoning":{"max_tokens":2000},"temperature":0.5,"top_p":0.5,"top_k":3'
     assert.same(thinking(2000), body.additionalModelRequestFields)
     assert.is_nil(body.inferenceConfig)
-    assert.is_nil(body.toolConfig.toolChoice)
-    assert.same({ "temperature", "tool_choice", "top_k", "top_p" }, lost)
+    assert.same({ "temperature", "top_k", "top_p" }, lost)
     body, lost = convert '"reasoning":{"max_tokens":2000},"temperature":1'
     assert.same({ temperature = 1 }, body.inferenceConfig)
     assert.same({}, lost)

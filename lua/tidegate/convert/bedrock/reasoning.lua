@@ -58,12 +58,12 @@ local function claude_alone(r)
   if infer.temperature and infer.temperature ~= 1 then infer.temperature, lost.temperature = nil, true end
   if infer.topP and infer.topP < 0.95 then infer.topP, lost.top_p = nil, true end
   if r.fields.top_k then r.fields.top_k, lost.top_k = nil, true end
-  if r.choice then r.choice, lost.tool_choice = nil, true end
 end
 
 function STYLES.claude(ask, r)
   if ask.off then return claude_rests(r) end
-  if not r.traits.thinks then
+  -- While it thinks it cannot be forced to call a tool; then the call counts.
+  if not r.traits.thinks or r.choice and r.traits.can_be_forced then
     r.lost.reasoning = true
     return
   end
@@ -137,7 +137,12 @@ function reasoning.restrain(r)
   elseif r.traits.samples_by_one and infer.temperature and infer.topP then
     infer.topP, lost.top_p = nil, true
   end
-  if r.choice and not r.traits.can_be_forced then r.choice, lost.tool_choice = nil, true end
+  local off = r.traits.off
+  if r.choice and not r.traits.can_be_forced then
+    r.choice, lost.tool_choice = nil, true
+  elseif r.choice and r.traits.thinks_unasked and off and off ~= "" then
+    r.fields.thinking = r.fields.thinking or { type = off }
+  end
 end
 
 return reasoning

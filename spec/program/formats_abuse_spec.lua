@@ -259,7 +259,7 @@ describe("answers that are nonsense", function()
       local body = nonsense.of(WHOLE, random)
       conn:write(("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body))
     end }, options(FRAMINGS[1]), function(s)
-      for i = 1, 200 do
+      for i = 1, 80 do
         local name = clients.names[i % #clients.names + 1]
         local path, body = clients.request(name, "test/model", { text = "hi" })
         local r = http.post(s.port, path, body)

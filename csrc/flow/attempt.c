@@ -102,6 +102,9 @@ static tg_err put_token(struct tg_exchange *x, struct tg_buf *fields)
 
     if (err)
         return err;
+    tg_buf_reset(&x->token);
+    if (tg_buf_str(&x->token, token))
+        return TG_ENOMEM;
     tg_buf_z(fields, "Authorization: Bearer ");
     tg_buf_str(fields, token);
     return tg_buf_z(fields, "\r\n");

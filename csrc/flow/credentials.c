@@ -321,13 +321,6 @@ void tg_credentials_free(struct tg_credentials *c)
     tg_free(c);
 }
 
-struct tg_str tg_credentials_held(struct tg_credentials *c, const struct tg_signer *signer)
-{
-    struct account *a = find(c, signer);
-
-    return a ? tg_buf_view(&a->token) : (struct tg_str){ 0 };
-}
-
 tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *signer, uint64_t wall_s,
                           struct tg_str *token, struct tg_credentials_wait *w)
 {

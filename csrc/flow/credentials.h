@@ -38,9 +38,6 @@ void tg_credentials_free(struct tg_credentials *c);
 tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *signer, uint64_t wall_s,
                           struct tg_str *token, struct tg_credentials_wait *w);
 
-/* The token that is there for it, good or not; empty. */
-struct tg_str tg_credentials_held(struct tg_credentials *c, const struct tg_signer *signer);
-
 /* Wait no more. */
 void tg_credentials_leave(struct tg_credentials_wait *w);
 

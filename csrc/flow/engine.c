@@ -39,7 +39,6 @@ struct tg_engine {
     struct tg_buf        spare;            /* passed on between streams */
 };
 
-
 unsigned tg_engine_index(const struct tg_engine *e)
 {
     return e->index;

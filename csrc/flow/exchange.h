@@ -85,6 +85,7 @@ struct tg_exchange {
     struct tg_buf     out;                     /* translated, not yet sent */
     struct tg_meter   meter;
     struct tg_told    told;                    /* the last error's words */
+    struct tg_buf     token;                   /* the last that was fetched for a provider */
     int64_t           retry_after_ms;          /* of the last error's head; -1 */
     uint64_t          began_ms, began_wall_ms;
     char              id[TG_EXCHANGE_ID_LEN + 1];

@@ -120,8 +120,7 @@ static void hide_keys(struct tg_exchange *x, struct tg_buf *b)
     hide(b, p->key);
     hide(b, p->signer.secret_key);
     hide(b, p->signer.session_token);
-    if (p->signer.kind == TG_SIGN_GOOGLE)
-        hide(b, tg_credentials_held(tg_engine_credentials(x->engine), &p->signer));
+    hide(b, tg_buf_view(&x->token));
 }
 
 /* ---- reading the provider's answer ---- */
@@ -792,6 +791,7 @@ static void free_exchange(struct tg_exchange *x)
     tg_frames_done(&x->frames);
     tg_translate_done(x);
     tg_told_done(&x->told);
+    tg_buf_done(&x->token);
     tg_free(x->request);
     tg_buf_done(&x->original);
     tg_buf_done(&x->body);

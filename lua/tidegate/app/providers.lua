@@ -4,10 +4,11 @@
 --
 -- `file` is a configuration that was read and held to the schema (config.lua).
 
-local core    = require "tidegate.core"
-local builtin = require "tidegate.providers"
-local signers = require "tidegate.app.signers"
-local wires   = require "tidegate.wire.wires"
+local core         = require "tidegate.core"
+local builtin      = require "tidegate.providers"
+local header_lines = require "tidegate.base.header_lines"
+local signers      = require "tidegate.app.signers"
+local wires        = require "tidegate.wire.wires"
 
 local providers = {}
 
@@ -36,14 +37,6 @@ local function completed(given, env)
 end
 
 -- ---- as the core wants them ----
-
-local function header_lines(headers)
-  local names, out = {}, {}
-  for name in pairs(headers or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do out[#out + 1] = name .. ": " .. headers[name] .. "\r\n" end
-  return table.concat(out)
-end
 
 -- The wire's fields, unless the provider's table has others.
 local function all_headers(wire, p)

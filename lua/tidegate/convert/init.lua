@@ -3,8 +3,9 @@
 -- One file a direction, `<from>_to_<to>.lua`; chat is the shape between all of them. Every function here takes and
 -- gives JSON text. What cannot be converted is nil and a sentence.
 
-local json    = require("tidegate.core").json
-local adapter = require "tidegate.convert.adapter"
+local json         = require("tidegate.core").json
+local adapter      = require "tidegate.convert.adapter"
+local header_lines = require "tidegate.base.header_lines"
 
 local convert = {}
 
@@ -49,18 +50,6 @@ local function reader_for(about)
   local own = adapter_of(about)
   return { answer = own.answer, stream = own.stream, embeddings = own.read_embeddings, rerank = own.read_rerank,
            count_answer = own.count_answer }
-end
-
-local function lines_of(fields)
-  if not fields then return "" end
-  local names, out = {}, {}
-  for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
-    if (name .. fields[name]):find "%c" then error(("header field %q has a control character"):format(name), 0) end
-    out[i] = name .. ": " .. fields[name] .. "\r\n"
-  end
-  return table.concat(out)
 end
 
 -- The client's beta words beside those that the body needs, each once.
@@ -116,7 +105,7 @@ function convert.write_request(text, about)
   if not write then return nil, ("%s has no converter for this request"):format(about.wire) end
   local body, lost, fields = write(text, about)
   if not body then return nil, lost end
-  return body, elements(lost), lines_of(with_betas(fields, about.betas or ""))
+  return body, elements(lost), header_lines(with_betas(fields, about.betas or ""))
 end
 
 -- ---- whole answers ----

@@ -10,8 +10,9 @@ return function(fields)
   for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do
-    if (name .. fields[name]):find "[\r\n%z]" then error(("header field %q has a control character"):format(name), 0) end
-    out[i] = name .. ": " .. fields[name] .. "\r\n"
+    local line = name .. ": " .. fields[name]
+    if line:find "[\r\n%z]" then error(("header field %q has a control character"):format(name), 0) end
+    out[i] = line .. "\r\n"
   end
   return table.concat(out)
 end

@@ -339,7 +339,7 @@ static void judge_breakers(struct ranking *r)
     }
 }
 
-/* One request in ten looks past one outage, so that somebody sees the end of
+/* One request in twenty looks past one outage, so that somebody sees the end of
  * it: that endpoint stands where it would without. */
 static void forgive_one(struct ranking *r)
 {

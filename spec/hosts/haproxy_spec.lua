@@ -67,16 +67,16 @@ describe("HAProxy", host.with("haproxy", lua_of(), function(h)
       assert.is_true(#r.chunks > 2)
 
       http.post(tonumber(h.mock.address:match ":(%d+)$"), "/thrift/v1/fail", "{}")
-      local seen = {}
-      for _ = 1, 20 do
+      local of = { thrift = 0, steady = 0 }
+      for _ = 1, 30 do
         r = ask()
-        seen[#seen + 1] = r.headers["x-provider"]
-        if r.status == 200 then break end
-        assert.equal(500, r.status)
+        local name = r.headers["x-provider"]
+        assert.equal(name == "thrift" and 500 or 200, r.status)
+        of[name] = of[name] + 1
       end
-      assert.equal("thrift", seen[1])                          -- it failed there, and was reported
-      assert.equal("steady", seen[#seen])
-      assert.equal("steady", ask().headers["x-provider"])
+      -- It failed there and was reported, until it was seen to be down. One in twenty looks past
+      -- an outage, and three failures without an answer open its breaker for two seconds.
+      assert.is_true(of.thrift >= 2 and of.thrift <= 6, of.thrift .. " of 30 went where it fails")
 
       r = http.post(port, "/v1/chat/completions", '{"model":"demo/none","messages":[{"role":"user","content":"hi"}]}')
       assert.equal(400, r.status)

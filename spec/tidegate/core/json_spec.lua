@@ -128,7 +128,7 @@ describe("tidegate.core json", function()
   it("holds together when the collector runs all the time", function()
     collectgarbage("setpause", 0)
     collectgarbage("setstepmul", 10000)
-    for i = 1, 200 do
+    for i = 1, 12 do                   -- each goes through all places where memory is taken
       local text = ('{"a":[%d,"\\u00e9%d",{"b":12345678901234567890}]}'):format(i, i)
       assert.equal(('{"a":[%d,"\195\169%d",{"b":12345678901234567890}]}'):format(i, i), json.encode(json.decode(text)))
     end

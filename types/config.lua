@@ -25,6 +25,8 @@
 ---@field slug string its name in catalogues and in `order`, `only`, `ignore`
 ---@field name? string its name for people; default the slug
 ---@field wire? string the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`
+---@field also? string[]|string further formats that it speaks below the same address: clients of those are passed on as they are; default what the built-in provider of this slug speaks, where `wire` is not given
+---@field wire_of? table<string, string> models, by their names at the provider, that are spoken to in one format alone: `{ ["*-pro"] = "openai-responses" }`; default as for `also`
 ---@field base_url? string requests go to the wire's paths below it, as `base_url .. "/chat/completions"`; default that of the built-in provider of this slug, where it is known to speak this wire
 ---@field key? string|false travels to `base_url` and nowhere else. When `env` finds nothing the provider is left out; without this key, or with `false`, none is sent
 ---@field token? string sent as `Authorization: Bearer` where the wire sends keys another way, as Azure's access tokens are

@@ -61,12 +61,14 @@ tg_err tg_advice_request(struct tg_advice *a, size_t i, struct tg_buf *url, stru
 {
     const struct tg_endpoint *e = a->plan.all[i].endpoint;
     const struct tg_lane *lane = tg_config_lane(a->config, e);
-    struct tg_str target = tg_config_target(a->config, e, tg_job_of(a->needs.api, a->needs.stream));
+    const struct tg_wire *wire = tg_endpoint_wire(e, a->needs.api);
+    enum tg_job job = tg_job_of(a->needs.api, a->needs.stream);
+    struct tg_str target = tg_config_target(a->config, e, wire, job);
     size_t cap = TG_EDIT_PIECES(a->needs.members_count), count, bytes;
     struct tg_str *pieces = tg_alloc(cap * sizeof *pieces);
     uint32_t dropped;
 
-    if (!tg_wire_passes(e->wire, a->needs.api) || e->provider->signer.kind) {
+    if (!tg_wire_passes(wire, a->needs.api) || e->provider->signer.kind) {
         tg_free(pieces);
         return TG_EINVAL;
     }

@@ -60,7 +60,7 @@ static tg_err put_fields(struct tg_exchange *x, const struct tg_translated *t, s
 
 static tg_err put_target(struct tg_exchange *x, struct tg_str *target)
 {
-    struct tg_str template = tg_config_target(x->config, x->endpoint, job_of(x));
+    struct tg_str template = tg_config_target(x->config, x->endpoint, tg_translate_wire(x), job_of(x));
     struct tg_buf b = { 0 };
     tg_err err;
 

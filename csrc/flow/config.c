@@ -129,9 +129,10 @@ const struct tg_lane *tg_config_lane(const struct tg_config *c, const struct tg_
     return &c->lanes[e->provider->index];
 }
 
-struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e, enum tg_job job)
+struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e,
+                               const struct tg_wire *wire, enum tg_job job)
 {
-    size_t w = e->provider->wires_count ? (size_t)(e->wire - e->provider->wires) : 0;
+    size_t w = e->provider->wires_count ? (size_t)(wire - e->provider->wires) : 0;
 
     return tg_config_lane(c, e)->targets[w][job];
 }

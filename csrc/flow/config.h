@@ -77,7 +77,8 @@ tg_err tg_config_seal(struct tg_config *c);
 
 /* The lane to an endpoint, and the target of a job there. */
 const struct tg_lane *tg_config_lane(const struct tg_config *c, const struct tg_endpoint *e);
-struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e, enum tg_job job);
+struct tg_str tg_config_target(const struct tg_config *c, const struct tg_endpoint *e,
+                               const struct tg_wire *wire, enum tg_job job);
 
 /* The policy of that name; NULL. */
 struct tg_policy *tg_config_policy(const struct tg_config *c, struct tg_str name);

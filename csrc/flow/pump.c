@@ -489,7 +489,7 @@ static void forget_attempt(struct tg_exchange *x)
     tg_decode_free(x->decode);
     x->decode = NULL;
     tg_frames_done(&x->frames);
-    tg_frames_init(&x->frames, x->endpoint->wire->framing, (size_t)x->config->event_bytes);
+    tg_frames_init(&x->frames, tg_translate_wire(x)->framing, (size_t)x->config->event_bytes);
     tg_buf_reset(&x->told.message);
     tg_buf_reset(&x->told.code);
     tg_buf_reset(&x->told.raw);

@@ -12,14 +12,14 @@ static bool is_clients_own(enum tg_api api)
     return api == TG_API_MESSAGES || api == TG_API_RESPONSES || api == TG_API_GEMINI;
 }
 
-static const struct tg_wire *wire_of(const struct tg_exchange *x)
+const struct tg_wire *tg_translate_wire(const struct tg_exchange *x)
 {
-    return x->endpoint->wire;
+    return tg_endpoint_wire(x->endpoint, x->api);
 }
 
 bool tg_translate_passes(const struct tg_exchange *x)
 {
-    return tg_wire_passes(wire_of(x), x->api) && !(x->is_marked && is_clients_own(x->api));
+    return tg_wire_passes(tg_translate_wire(x), x->api) && !(x->is_marked && is_clients_own(x->api));
 }
 
 enum tg_api tg_translate_answer_api(const struct tg_exchange *x)
@@ -34,7 +34,7 @@ static struct tg_convert_about about_wire(const struct tg_exchange *x)
     const struct tg_endpoint *e = x->endpoint;
 
     return (struct tg_convert_about){
-        .wire = e->wire, .api = tg_api_streams(x->api) ? TG_API_CHAT : x->api,
+        .wire = tg_translate_wire(x), .api = tg_api_streams(x->api) ? TG_API_CHAT : x->api,
         .model = e->upstream_model, .provider = e->provider->slug, .stream = x->is_stream,
         .max_completion_tokens = e->max_completion_tokens, .wants_base64 = x->wants_base64,
     };
@@ -110,7 +110,9 @@ static void forget_request(struct tg_convert_request *r)
 /* A chat that we made, for a provider that knows OpenAI's members alone. */
 static bool wants_plain(const struct tg_exchange *x)
 {
-    return !wire_of(x)->converts.len && x->format != TG_API_CHAT && !wire_of(x)->takes_extensions;
+    const struct tg_wire *wire = tg_translate_wire(x);
+
+    return !wire->converts.len && x->format != TG_API_CHAT && !wire->takes_extensions;
 }
 
 /* The chat request with this endpoint's edits, in one piece. */
@@ -163,7 +165,7 @@ static tg_err make_request(struct tg_exchange *x, struct tg_str chat, struct tg_
     void *state;
     const struct tg_convert *convert = tg_engine_convert(x->engine, &state);
 
-    tg_wire_put_betas(&betas, wire_of(x), x->desk->betas);
+    tg_wire_put_betas(&betas, tg_translate_wire(x), x->desk->betas);
     about.betas = tg_buf_view(&betas);
     tg_err err = !convert || betas.bad ? TG_ENOMEM
                                        : convert->write_request(state, &about, chat, sent, why);
@@ -193,7 +195,7 @@ static tg_err convert_request(struct tg_exchange *x, struct tg_translated *t, st
     tg_err err = join_chat(x, t, &text);
     if (!err && x->api == TG_API_COMPLETIONS)
         err = prompt_to_chat(x, &text, why);
-    if (!err && (wire_of(x)->converts.len || wants_plain(x))) {
+    if (!err && (tg_translate_wire(x)->converts.len || wants_plain(x))) {
         err = make_request(x, tg_buf_view(&text), why);
         tg_buf_done(&text);
     } else {
@@ -211,7 +213,7 @@ static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t, struct
 {
     struct tg_buf betas = { 0 };
 
-    tg_wire_put_betas(&betas, wire_of(x), x->desk->betas);
+    tg_wire_put_betas(&betas, tg_translate_wire(x), x->desk->betas);
     if (betas.len) {
         tg_buf_z(&t->fields, "anthropic-beta: ");
         tg_buf_str(&t->fields, tg_buf_view(&betas));
@@ -230,7 +232,7 @@ static tg_err pass_native(struct tg_exchange *x, struct tg_translated *t, struct
 void tg_translate_begin(struct tg_exchange *x)
 {
     struct tg_translation *of = &x->translation;
-    const struct tg_wire *wire = wire_of(x);
+    const struct tg_wire *wire = tg_translate_wire(x);
     bool passes = tg_translate_passes(x);
 
     close_stream(x, &of->up);
@@ -242,7 +244,7 @@ void tg_translate_begin(struct tg_exchange *x)
 
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)
 {
-    const struct tg_wire *wire = wire_of(x);
+    const struct tg_wire *wire = tg_translate_wire(x);
     bool passes = tg_translate_passes(x);
     struct tg_buf why = { 0 };
     tg_err err;

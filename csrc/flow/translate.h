@@ -46,6 +46,9 @@ void tg_translate_begin(struct tg_exchange *x);
  * format. */
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *request);
 
+/* How x->endpoint is spoken to. */
+const struct tg_wire *tg_translate_wire(const struct tg_exchange *x);
+
 /* Does the request go to x->endpoint as it came? */
 bool tg_translate_passes(const struct tg_exchange *x);
 

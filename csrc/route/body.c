@@ -63,7 +63,7 @@ static void change_stream_options(struct changes *c, const struct tg_needs *n,
 uint32_t tg_needs_unsupported(const struct tg_needs *n, const struct tg_endpoint *e)
 {
     const uint32_t reasoning = TG_PARAM_BIT(REASONING) | TG_PARAM_BIT(REASONING_EFFORT);
-    bool is_converted = n->is_made || e->wire->native != TG_API_CHAT;
+    bool is_converted = n->is_made || tg_endpoint_wire(e, n->api)->native != TG_API_CHAT;
     uint32_t has = e->params;
 
     if (is_converted && has & reasoning)

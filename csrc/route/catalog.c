@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "route/bare.h"
 #include "route/catalog_read.h"
 #include "route/index.h"
 #include "route/word.h"
@@ -20,6 +21,7 @@ struct own_live {
 struct tg_catalog_tables {
     struct tg_index  models;       /* ids; once sealed canonical slugs too */
     struct tg_index  providers;    /* slugs */
+    struct tg_bare   bare;         /* once sealed */
     size_t           models_cap;
     bool             is_sealed;
     struct own_live *own;
@@ -119,6 +121,7 @@ static void free_tables(struct tg_catalog_tables *t)
         return;
     tg_index_done(&t->models);
     tg_index_done(&t->providers);
+    tg_bare_done(&t->bare);
     while (t->own) {
         struct own_live *next = t->own->next;
         tg_free(t->own);
@@ -280,7 +283,7 @@ tg_err tg_catalog_seal(struct tg_catalog *c)
         tg_index_put(&c->tables->models, name, i);
     }
     c->tables->is_sealed = true;
-    return TG_OK;
+    return tg_bare_build(&c->tables->bare, c);
 }
 
 static struct tg_live *own_slot(struct tg_catalog *c, uint64_t identity)
@@ -318,6 +321,11 @@ const struct tg_model *tg_catalog_find(const struct tg_catalog *c, struct tg_str
     return tg_index_find(&c->tables->models, id, &at) ? &c->models[at] : NULL;
 }
 
+const struct tg_model *tg_catalog_find_bare(const struct tg_catalog *c, struct tg_str name)
+{
+    return tg_bare_find(&c->tables->bare, c, name);
+}
+
 const struct tg_provider *tg_catalog_provider(const struct tg_catalog *c, struct tg_str slug)
 {
     uint32_t at;
@@ -338,6 +346,28 @@ bool tg_endpoint_matches(const struct tg_endpoint *e, struct tg_str word)
         || tg_str_ieq(word, base);
 }
 
+/* The first wire spoken to all models of that provider for which this holds. */
+static const struct tg_wire *find_wire(const struct tg_provider *p, enum tg_api api,
+                                       bool (*holds)(const struct tg_wire *w, enum tg_api api))
+{
+    for (size_t i = 0; i < p->wires_count; i++)
+        if (!p->wires[i].models.len && holds(&p->wires[i], api))
+            return &p->wires[i];
+    return NULL;
+}
+
+const struct tg_wire *tg_endpoint_wire(const struct tg_endpoint *e, enum tg_api api)
+{
+    const struct tg_wire *found = NULL;
+
+    if (e->wire->models.len || tg_wire_passes(e->wire, api))
+        return e->wire;
+    found = find_wire(e->provider, api, tg_wire_passes);
+    if (!found)
+        found = find_wire(e->provider, api, tg_wire_offers);
+    return found ? found : e->wire;
+}
+
 struct tg_str tg_catalog_near(const struct tg_str *names, size_t count, struct tg_str word)
 {
     struct tg_str best = { 0 };
@@ -355,13 +385,6 @@ struct tg_str tg_catalog_near(const struct tg_str *names, size_t count, struct t
  * meant. */
 enum { SAME_BUT_CASE, SAME_SLUG, OTHER_VARIANT, MISSPELT, UNLIKE = MISSPELT + TG_WORD_NEAR_EDITS };
 
-static struct tg_str without_author(struct tg_str id)
-{
-    struct tg_str author, slug;
-
-    return tg_str_cut(id, '/', &author, &slug) ? slug : id;
-}
-
 static struct tg_str without_variant(struct tg_str id)
 {
     struct tg_str base, variant;
@@ -376,7 +399,7 @@ static unsigned unlikeness(struct tg_str id, struct tg_str asked)
 
     if (tg_str_ieq(id, asked))
         return SAME_BUT_CASE;
-    if (tg_str_ieq(without_author(id), without_author(asked)))
+    if (tg_str_ieq(tg_bare_of(id), tg_bare_of(asked)))
         return SAME_SLUG;
     if (tg_str_ieq(without_variant(id), without_variant(asked)))
         return OTHER_VARIANT;

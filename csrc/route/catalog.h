@@ -48,7 +48,8 @@ struct tg_signer {
 struct tg_provider {
     uint32_t      index;
     struct tg_str slug, name;              /* "google-vertex", "Google" */
-    struct tg_wire wires[TG_WIRES_MAX];    /* the first whose models fit is a model's */
+    struct tg_wire wires[TG_WIRES_MAX];    /* those of some models, then the usual one, then those
+                                              that are spoken beside it */
     size_t        wires_count;             /* 0: OpenAI's chat completions */
     struct tg_signer signer;
     struct tg_str base_url;                /* as written */
@@ -71,7 +72,8 @@ struct tg_endpoint {
     uint32_t      index;                   /* in the whole catalogue */
     const struct tg_model    *model;
     const struct tg_provider *provider;
-    const struct tg_wire *wire;            /* how this model is spoken to there */
+    const struct tg_wire *wire;            /* how this model is spoken to there; for one api:
+                                              tg_endpoint_wire() */
     struct tg_str tag;                     /* "deepinfra/turbo"; default the slug */
     struct tg_str name;
     struct tg_str upstream_model;          /* the provider's name of the model */
@@ -159,6 +161,10 @@ tg_err tg_catalog_join(struct tg_catalog *c, struct tg_live_region *region);
  * one. NULL. */
 const struct tg_model *tg_catalog_find(const struct tg_catalog *c, struct tg_str id);
 
+/* By a name without an author, as makers' own clients have it: bare.h. NULL
+ * where that is no model's, or more than one's. */
+const struct tg_model *tg_catalog_find_bare(const struct tg_catalog *c, struct tg_str name);
+
 /* The ids that somebody who asked for an unknown one may have meant, likeliest
  * first: the same but for case, the same without its author or its variant,
  * a misspelling. Returns how many. */
@@ -167,6 +173,10 @@ size_t tg_catalog_suggest(const struct tg_catalog *c, struct tg_str id, struct t
 
 /* By slug. NULL. */
 const struct tg_provider *tg_catalog_provider(const struct tg_catalog *c, struct tg_str slug);
+
+/* How the endpoint is asked for this api: as that passes unconverted, where it
+ * is spoken to so at all; else in the usual way, where that offers it. */
+const struct tg_wire *tg_endpoint_wire(const struct tg_endpoint *e, enum tg_api api);
 
 /* Does a word of order/only/ignore mean this endpoint? It is a slug or the
  * part of a tag before its '/' ("google-vertex": every endpoint of it but its

@@ -317,12 +317,15 @@ static void read_tool_choices(struct reader *r, struct tg_json v, uint32_t *out)
 
 static const struct tg_wire *wire_of(const struct tg_provider *p, struct tg_str model)
 {
+    const struct tg_wire *usual = NULL;
+
     for (size_t i = 0; i < p->wires_count; i++) {
-        struct tg_str begins = p->wires[i].models;
-        if (model.len >= begins.len && !memcmp(model.at, begins.at, begins.len))
+        if (tg_wire_is_for(&p->wires[i], model))
             return &p->wires[i];
+        if (!usual && !p->wires[i].models.len)
+            usual = &p->wires[i];
     }
-    return &tg_wire_chat;
+    return usual ? usual : &tg_wire_chat;
 }
 
 static void read_abilities(struct reader *r, const struct tg_json *members, struct tg_endpoint *e)

@@ -73,7 +73,7 @@ static bool lacks_hard(const struct asks *a, const struct tg_endpoint *e)
 
 static bool speaks_api(const struct tg_endpoint *e, enum tg_api api)
 {
-    if (!tg_wire_offers(e->wire, api))
+    if (!tg_wire_offers(tg_endpoint_wire(e, api), api))
         return false;
     if (api == TG_API_EMBEDDINGS)
         return e->outputs & EMBEDDINGS_BIT;

@@ -25,6 +25,7 @@ static uint32_t may_be_dropped(void)
 struct work {
     enum tg_api format;
     const struct tg_endpoint *e;
+    const struct tg_wire *wire;
     uint32_t unsupported, dropped;
     bool     has_model, has_store;
 };
@@ -35,7 +36,7 @@ static void edit_member(struct work *w, struct tg_str name, struct tg_edit *edit
 
     *edit = (struct tg_edit){ .verb = TG_EDIT_KEEP };
     w->has_store |= known == STORE;
-    if (known == MODEL && !w->e->wire->omits_model && w->format != TG_API_GEMINI) {
+    if (known == MODEL && !w->wire->omits_model && w->format != TG_API_GEMINI) {
         w->has_model = true;
         *edit = (struct tg_edit){ TG_EDIT_REPLACE, w->e->upstream_model_json };
     } else if (known == MODEL || known == OURS ||
@@ -50,7 +51,7 @@ static void edit_member(struct work *w, struct tg_str name, struct tg_edit *edit
 /* Members that the body must have and has not, without outer commas. */
 static tg_err put_more(const struct work *w, struct tg_buf *more)
 {
-    bool wants_model = !w->has_model && !w->e->wire->omits_model && w->format != TG_API_GEMINI;
+    bool wants_model = !w->has_model && !w->wire->omits_model && w->format != TG_API_GEMINI;
 
     if (wants_model) {
         tg_buf_z(more, "\"model\":");
@@ -59,9 +60,9 @@ static tg_err put_more(const struct work *w, struct tg_buf *more)
     /* Nothing is kept at the provider: previous_response_id cannot be asked for anyway. */
     if (w->format == TG_API_RESPONSES && !w->has_store)
         tg_buf_z(more, more->len ? ",\"store\":false" : "\"store\":false");
-    if (w->e->wire->adds.len) {
+    if (w->wire->adds.len) {
         tg_buf_z(more, more->len ? "," : "");
-        tg_buf_str(more, w->e->wire->adds);
+        tg_buf_str(more, w->wire->adds);
     }
     return more->bad ? TG_ENOMEM : TG_OK;
 }
@@ -80,7 +81,7 @@ tg_err tg_native_body(enum tg_api format, struct tg_str text, const struct tg_en
                       const struct tg_needs *n, struct tg_arena *arena, struct tg_str *pieces,
                       size_t cap, size_t *count, size_t *bytes, uint32_t *dropped)
 {
-    struct work w = { .format = format, .e = e,
+    struct work w = { .format = format, .e = e, .wire = tg_endpoint_wire(e, format),
                       .unsupported = n->params & ~e->params & may_be_dropped() };
     struct tg_json_member *members =
         tg_arena_get(arena, TG_NEEDS_MEMBERS_MAX * sizeof *members);

@@ -99,6 +99,8 @@ static const struct tg_model *find_model(const struct tg_catalog *catalog, struc
 {
     const struct tg_model *m = tg_catalog_find(catalog, name), *meant = NULL;
 
+    if (!m)
+        m = tg_catalog_find_bare(catalog, name);
     if (m && !m->endpoints_count && m->alias.len)
         meant = tg_catalog_find(catalog, m->alias);
     return meant ? meant : m;

@@ -15,6 +15,42 @@ const struct tg_wire tg_wire_chat = {
     .native = TG_API_CHAT,
 };
 
+/* A star stands for any bytes, none included; everything else for itself. */
+static bool is_like(struct tg_str text, struct tg_str pattern)
+{
+    struct tg_str star = { 0 }, back = text;   /* what is behind the last one, and where it began */
+
+    while (text.len) {
+        if (pattern.len && *pattern.at == '*') {
+            star = pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
+            back = text;
+        } else if (pattern.len && *pattern.at == *text.at) {
+            pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
+            text = (struct tg_str){ text.at + 1, text.len - 1 };
+        } else if (star.at) {
+            pattern = star;
+            text = back = (struct tg_str){ back.at + 1, back.len - 1 };
+        } else {
+            return false;
+        }
+    }
+    while (pattern.len && *pattern.at == '*')
+        pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
+    return !pattern.len;
+}
+
+bool tg_wire_is_for(const struct tg_wire *w, struct tg_str model)
+{
+    struct tg_str pattern, rest = w->models;
+    bool is_for = false;
+
+    for (bool more = rest.len; more && !is_for;) {
+        more = tg_str_cut(rest, ' ', &pattern, &rest);
+        is_for = is_like(model, pattern);
+    }
+    return is_for;
+}
+
 enum tg_job tg_job_of(enum tg_api api, bool stream)
 {
     switch (api) {

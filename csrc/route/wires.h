@@ -15,7 +15,7 @@
 #include "wire/frames.h"
 
 enum {
-    TG_WIRES_MAX = 2,              /* ways to speak to one provider, by its names of models */
+    TG_WIRES_MAX = 8,              /* ways to speak to one provider */
     TG_WIRE_BETAS_MAX = 4096       /* bytes of a wire's list of beta words */
 };
 
@@ -30,7 +30,8 @@ enum tg_job {
 /* All views belong to the catalogue. */
 struct tg_wire {
     struct tg_str name;            /* "vertex-anthropic" */
-    struct tg_str models;          /* upstream names that begin so; empty: all others */
+    struct tg_str models;          /* patterns of the upstream names that it alone is for, a space
+                                      between them; empty: all others */
     struct tg_str converts;        /* the converters' name; empty: it is chat */
     struct tg_str source;          /* the converters' Lua text where they are the operator's */
     struct tg_str targets[TG_JOBS];    /* path and query below base_url, with "{model}" in it;
@@ -50,6 +51,9 @@ struct tg_wire {
 extern const struct tg_wire tg_wire_chat;
 
 enum tg_job tg_job_of(enum tg_api api, bool stream);
+
+/* Is that model one of those that this wire alone is for? */
+bool tg_wire_is_for(const struct tg_wire *w, struct tg_str model);
 
 /* Does a request of this api pass unconverted? */
 bool tg_wire_passes(const struct tg_wire *w, enum tg_api api);

@@ -39,6 +39,55 @@ local function ask(members)
   return body
 end
 
+-- ---- several formats of one provider ----
+
+describe("a provider that speaks several formats", function()
+  local RESPONSE = [[{"id":"resp_1","object":"response","status":"completed","model":"up","output":[{"type":"message","id":"msg_1",]]
+    .. [["role":"assistant","status":"completed","content":[{"type":"output_text","text":"hello","annotations":[]}]}],]]
+    .. [["usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}]]
+
+  local function everything(conn, request)
+    if request.path:find "/input_tokens$" then return write(conn, 200, [[{"object":"response.input_tokens","input_tokens":7}]]) end
+    return write(conn, 200, request.path:find "/responses$" and RESPONSE or completion "hello")
+  end
+
+  -- Where the request went, and what came back.
+  local function asked(s, path, body)
+    local r = post(s, path, body)
+    assert.equal(200, r.status, r.body)
+    local sent = s.a.requests[#s.a.requests]
+    return sent.path, r, sent
+  end
+
+  local RESPONSES = { model = "test/model", input = "hi" }
+  local BOTH = { provider_fields = { a = { also = "openai-responses", wire_of = { ["*-pro"] = "openai-responses" } } } }
+
+  it("is asked in the client's, as it came, where it speaks that", scene.with({ a = everything }, BOTH, function(s)
+    local path, _, sent = asked(s, "/v1/responses", [[{ "model" : "test/model",  "input":"h\u00e9", "odd":[1e400] }]])
+    assert.equal("/v1/responses", path)
+    assert.equal([[{ "model" : "up-a",  "input":"h\u00e9", "odd":[1e400],"store":false }]], sent.body)
+    assert.equal("/v1/chat/completions", (asked(s, "/v1/chat/completions", ask())))
+    assert.equal("/v1/chat/completions", (asked(s, "/v1/messages", ask())))
+  end))
+
+  it("counts tokens in the one that offers it", scene.with({ a = everything }, BOTH, function(s)
+    local path, r = asked(s, "/v1/messages/count_tokens", ask())
+    assert.equal("/v1/responses/input_tokens", path)
+    assert.equal(7, r.json.input_tokens)
+  end))
+
+  it("is asked in one alone where its model is served there alone", scene.with({ a = everything },
+    { provider_fields = BOTH.provider_fields, endpoints = { a = { upstream_model = "up-pro" } } }, function(s)
+      local path, r = asked(s, "/v1/chat/completions", ask())
+      assert.equal("/v1/responses", path)
+      assert.equal("hello", r.json.choices[1].message.content)
+      path, r = asked(s, "/v1/messages", ask())
+      assert.equal("/v1/responses", path)
+      assert.equal("hello", r.json.content[1].text)
+      assert.equal("/v1/responses", (asked(s, "/v1/responses", RESPONSES)))
+    end))
+end)
+
 -- ---- same format ----
 
 describe("a request in its provider's own format", function()

@@ -239,7 +239,7 @@ local function offers(what, wire)
   if not job then return true end
   local p = { base_url = "http://x", wire = wire.wire or wire[1] }
   for k, v in pairs(wire.fields or {}) do p[k] = v end
-  for _, one in ipairs(wires.compile(p.wire, wires.find(p.wire), p)) do
+  for _, one in ipairs(wires.compile(p, wires.find)) do
     if one.name == wire[1] or not one.models and one.name == p.wire and p.wire == wire[1] then return one.targets[job] ~= nil end
   end
 end

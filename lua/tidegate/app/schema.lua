@@ -54,6 +54,12 @@ local PROVIDER = {
   { name = "name", type = "string", doc = "its name for people; default the slug" },
   { name = "wire", type = "string",
     doc = "the format it speaks: one of [these](wires/README.md), or a name of `wires`; default `openai-chat`" },
+  { name = "also", type = "list", of = "string", or_one = true,
+    doc = "further formats that it speaks below the same address: clients of those are passed on as they are; default "
+      .. "what the built-in provider of this slug speaks, where `wire` is not given" },
+  { name = "wire_of", type = "map", of = "string", names = "^[^%s%c]+$", called = "name of models (`*` is anything)",
+    doc = "models, by their names at the provider, that are spoken to in one format alone: "
+      .. "`{ [\"*-pro\"] = \"openai-responses\" }`; default as for `also`" },
   { name = "base_url", type = "string", url = true,
     doc = "requests go to the wire's paths below it, as `base_url .. \"/chat/completions\"`; default that of the "
       .. "built-in provider of this slug, where it is known to speak this wire" },

@@ -2,6 +2,7 @@ return {
   slug = "openrouter",
   name = "OpenRouter",
   wire = "openai-chat",
+  also = { "openai-responses", "anthropic-messages" },
   extensions = true,
   base_url = "https://openrouter.ai/api/v1",
   addresses = {

@@ -3,6 +3,7 @@ return {
   name = "xAI",
   wire = "openai-chat",
   base_url = "https://api.x.ai/v1",
+  also = { "openai-responses" },
   addresses = { ["openai-responses"] = "https://api.x.ai/v1" },
   env = "XAI_API_KEY",
   -- Not trained on with a paid key; kept for 30 days for abuse monitoring.

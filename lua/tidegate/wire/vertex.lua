@@ -39,7 +39,7 @@ return {
   carries  = gemini.carries,
   -- Models whose upstream name begins so are spoken to another way.
   others   = {
-    { models = "claude", name = "vertex-anthropic", targets = of_anthropic, converts = "anthropic_messages",
+    { models = "claude*", name = "vertex-anthropic", targets = of_anthropic, converts = "anthropic_messages",
       native = "messages", carries = anthropic.carries,
       adds = '"anthropic_version":"vertex-2023-10-16"', omits_model = true,
       betas = anthropic.betas },

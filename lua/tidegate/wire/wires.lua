@@ -12,7 +12,8 @@
 --     native   = the client format that needs no conversion: chat, messages, responses, gemini
 --     carries  = which of the contract's 26 parameters it has a place for; nil: all
 --     signs    = "aws", "google": keys that are no header
---     others   = { { models = prefix, ... } }: models whose name at the provider begins so are spoken to as this says
+--     others   = { { models = pattern, ... } }: models whose name at the provider is like this (* is anything) are
+--                spoken to as this says
 --     apart    = { [end of a base_url] = wire }: where the same makers speak another one
 --     adds, omits_model, betas        of native requests: members to add, no `model`, known anthropic-beta words
 
@@ -50,9 +51,9 @@ local function targets_of(wire, provider)
   return targets
 end
 
-local function one(name, wire, provider)
+local function one(name, wire, provider, models)
   return {
-    name = wire.name or name, models = wire.models, converts = wire.converts, source = wire.source,
+    name = wire.name or name, models = models or wire.models, converts = wire.converts, source = wire.source,
     targets = targets_of(wire, provider), framing = wire.framing or "sse", native = wire.native or "",
     carries = wire.carries, adds = wire.adds, omits_model = wire.omits_model,
     answers_are_chat = wire.answers_are_chat, takes_extensions = provider.extensions == true,
@@ -60,14 +61,32 @@ local function one(name, wire, provider)
   }
 end
 
---- The ways to speak to this provider, as the core wants them: those for some models first.
--- @tparam string name  of the wire
--- @tparam table wire
--- @tparam table provider  as the configuration has it
-function wires.compile(name, wire, provider)
-  local list = {}
-  for _, other in ipairs(wire.others or {}) do list[#list + 1] = one(name, other, provider) end
-  list[#list + 1] = one(name, wire, provider)
+-- { ["*-pro"] = "openai-responses" } as { ["openai-responses"] = "*-pro ..." }, and the wires in order.
+local function patterns_of(wire_of)
+  local of, names = {}, {}
+  for pattern, name in pairs(wire_of or {}) do
+    if not of[name] then of[name], names[#names + 1] = {}, name end
+    table.insert(of[name], pattern)
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    table.sort(of[name])
+    of[name] = table.concat(of[name], " ")
+  end
+  return of, names
+end
+
+--- The ways to speak to this provider, as the core wants them: those for some models first, then the usual one, then
+-- those beside it.
+-- @tparam table provider  as the configuration has it; its `wire` is the usual one
+-- @tparam function find  of a name: the wire
+function wires.compile(provider, find)
+  local list, usual = {}, find(provider.wire)
+  local of, names = patterns_of(provider.wire_of)
+  for _, name in ipairs(names) do list[#list + 1] = one(name, find(name), provider, of[name]) end
+  for _, other in ipairs(usual.others or {}) do list[#list + 1] = one(provider.wire, other, provider) end
+  list[#list + 1] = one(provider.wire, usual, provider)
+  for _, name in ipairs(provider.also or {}) do list[#list + 1] = one(name, find(name), provider) end
   return list
 end
 

@@ -51,6 +51,81 @@ static void done(struct tg_catalog *c)
 #define MODEL(more)    "{'data':[{'id':'a/b'" more "}]}"
 #define ENDPOINT(more) MODEL(",'endpoints':[{'provider':'openai'" more "}]")
 
+TEST("a name without an author is that of the one model that is called so")
+{
+    static const struct { const char *asked, *id; } cases[] = {
+        { "claude-haiku-4.5", "anthropic/claude-haiku-4.5" },        /* the id's */
+        { "claude-haiku-4-5", "anthropic/claude-haiku-4.5" },        /* the provider's */
+        { "claude-4.5-haiku-20251001", "anthropic/claude-haiku-4.5" },
+        { "claude-haiku-4-5-20251001", "anthropic/claude-haiku-4.5" },
+        { "claude-haiku-4-5-2025-10-01", "anthropic/claude-haiku-4.5" },
+        { "claude-haiku-4-5-20251002", NULL },                       /* another snapshot */
+        { "claude-haiku-4-5-2025-1001", "anthropic/claude-haiku-4.5" },
+        { "claude-haiku-4-5-202-51001", NULL }, { "claude-haiku-4-5-0251001", NULL },
+        { "claude-haiku-4-520251001", NULL }, { "20251001", NULL }, { "-20251001", NULL },
+        { "gpt-5-2025-08-07", "openai/gpt-5" }, { "gpt-5-20250807", "openai/gpt-5" },
+        { "gpt-5:free", NULL }, { "GPT-5", NULL }, { "", NULL }, { "-", NULL },
+        { "twin", NULL }, { "twin-up", NULL }, { "x/gpt-5", NULL }, { "m/up", NULL },
+        { "a-20251001", NULL },
+    };
+    struct tg_catalog *c = loaded("{'data':["
+        "{'id':'anthropic/claude-haiku-4.5','canonical_slug':'anthropic/claude-4.5-haiku-20251001',"
+        " 'endpoints':[{'provider':'openai','upstream_model':'claude-haiku-4-5'}]},"
+        "{'id':'openai/gpt-5','canonical_slug':'openai/gpt-5-2025-08-07',"
+        " 'endpoints':[{'provider':'openai','upstream_model':'gpt-5'},"
+        "              {'provider':'xai','upstream_model':'m/up'}]},"
+        "{'id':'openai/gpt-5:free','canonical_slug':'openai/gpt-5-2025-08-07',"
+        " 'endpoints':[{'provider':'openai','upstream_model':'gpt-5'}]},"
+        "{'id':'a/twin','endpoints':[{'provider':'openai','upstream_model':'twin-up'}]},"
+        "{'id':'b/twin','endpoints':[{'provider':'openai','upstream_model':'twin-up'}]}]}");
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct tg_model *m = tg_catalog_find_bare(c, tg_str_of(cases[i].asked));
+        check_context = cases[i].asked;
+        CHECK_STR(m ? m->id : TG_STR("none"), cases[i].id ? cases[i].id : "none");
+    }
+    done(c);
+}
+
+TEST("an endpoint is spoken to as the client speaks, where it can be")
+{
+    static const struct tg_wire chat = { .native = TG_API_CHAT, .targets = { [0] = { "/c", 2 } } };
+    struct tg_wire responses = { .native = TG_API_RESPONSES, .converts = { "r", 1 },
+                                 .targets = { [TG_JOB_WHOLE] = { "/r", 2 },
+                                              [TG_JOB_COUNT] = { "/t", 2 } } };
+    struct tg_wire pro = responses, audio = chat;
+    pro.models = TG_STR("*-pro *codex*");
+    audio.models = TG_STR("gpt-audio*");
+    struct tg_provider p = { .slug = TG_STR("openai"), .wires = { pro, audio, chat, responses },
+                             .wires_count = 4 };
+    static const struct { const char *model; enum tg_api api; int wire; } cases[] = {
+        { "gpt-5",       TG_API_CHAT,       2 }, { "gpt-5",       TG_API_RESPONSES, 3 },
+        { "gpt-5",       TG_API_MESSAGES,   2 }, { "gpt-5",       TG_API_COUNT,     3 },
+        { "gpt-5",       TG_API_EMBEDDINGS, 2 }, { "gpt-5-pro",   TG_API_CHAT,      0 },
+        { "gpt-5-pro",   TG_API_RESPONSES,  0 }, { "gpt-5-codex", TG_API_MESSAGES,  0 },
+        { "codex-mini",  TG_API_CHAT,       0 }, { "gpt-5-prod",  TG_API_CHAT,      2 },
+        { "gpt-audio",   TG_API_RESPONSES,  1 }, { "gpt-audio-2", TG_API_COUNT,     1 },
+        { "my-gpt-audio", TG_API_RESPONSES, 3 },
+    };
+    struct tg_catalog *c = tg_catalog_new(&p, 1);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct tg_buf text = { 0 };
+        tg_buf_printf(&text, "{\"data\":[{\"id\":\"a/m%zu\",\"endpoints\":[{\"provider\":\"openai\","
+                      "\"pricing\":{\"prompt\":\"0\",\"completion\":\"0\"},"
+                      "\"upstream_model\":\"%s\"}]}]}", i, cases[i].model);
+        CHECK_INT(tg_catalog_add(c, tg_buf_view(&text), "c", &why, NULL), TG_OK);
+        tg_buf_done(&text);
+    }
+    CHECK_INT(tg_catalog_seal(c), TG_OK);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct tg_endpoint *e = &c->models[i].endpoints[0];
+        check_context = cases[i].model;
+        CHECK_INT(tg_endpoint_wire(e, cases[i].api) - e->provider->wires, cases[i].wire);
+    }
+    done(c);
+}
+
 TEST("an endpoint is read with everything it says")
 {
     struct tg_catalog *c = loaded(ENDPOINT(

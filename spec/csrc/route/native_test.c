@@ -9,8 +9,9 @@ static struct tg_arena arena;
 static tg_err sent(enum tg_api format, const char *text, const struct tg_wire *wire, uint32_t asked,
                    uint32_t supported, struct tg_buf *out, uint32_t *dropped)
 {
+    static const struct tg_provider provider;
     static struct tg_needs n;
-    struct tg_endpoint e = { .wire = wire, .params = supported,
+    struct tg_endpoint e = { .wire = wire, .provider = &provider, .params = supported,
                              .upstream_model_json = TG_STR("\"up\"") };
     struct tg_str pieces[TG_EDIT_PIECES(TG_NEEDS_MEMBERS_MAX)];
     size_t count, bytes;

@@ -351,7 +351,7 @@ TEST("a name may carry a policy, in front of or behind its suffixes; the body's 
 TEST("an unknown model or suffix is told in the contract's words, with what may have been meant")
 {
     static const struct { const char *asked, *meant; } cases[] = {
-        { "acme/fake-1.0", "" }, { "gpt-4o", "openai/gpt-4o" },
+        { "acme/fake-1.0", "" }, { "GPT-4o", "openai/gpt-4o" },
         { "OpenAI/gpt-4o", "openai/gpt-4o" },
         { "openai/gpt-4", "openai/gpt-4o" }, { "openai/gpt-4o:online", "openai/gpt-4o" },
         { "openai/gpt-4o:batch", "openai/gpt-4o" }, { "openai/gpt-4o:", "openai/gpt-4o" },

@@ -176,6 +176,16 @@ describe("tidegate.app.config", function()
         'F:2: providers[1].base_url: openai-chat is spoken below /v1: leave that out, or say wire = "openai-chat"' },
       { "an address with the request's path", '{ slug = "a", base_url = "http://a/v1/chat/completions" }',
         "F:2: providers[1].base_url: requests go to /chat/completions below it: leave that out" },
+      { "a format twice", '{ slug = "a", base_url = "http://a", also = { "openai-chat" } }',
+        "F:2: providers[1].also: openai-chat is one of its formats already" },
+      { "a further format that nobody knows", '{ slug = "a", base_url = "http://a", also = "openai-response" }',
+        "F:2: providers[1].also: there is no wire openai-response, did you mean openai-responses?" },
+      { "a format of some models that nobody knows", '{ slug = "a", base_url = "http://a", wire_of = { ["m-*"] = "claude" } }',
+        "F:2: providers[1].wire_of: there is no wire claude" },
+      { "a format with keys of its own beside another", '{ slug = "a", base_url = "http://a", also = "bedrock-converse" }',
+        "F:2: providers[1].also: bedrock-converse has addresses and keys of its own: make it another provider" },
+      { "more formats than are spoken by one", '{ slug = "a", base_url = "http://a", also = { "openai-responses", '
+        .. '"anthropic-messages", "cohere" }, wire_of = { x = "ollama" } }', "F:2: providers[1].also: more than 4 formats" },
       { "a key of another wire", '{ slug = "a", base_url = "http://a", project = "p" }',
         "F:2: providers[1].project: is for the wire vertex" },
       { "a secret without its name", '{ slug = "a", wire = "bedrock-converse", base_url = "http://a", secret_key = "s" }',
@@ -189,6 +199,24 @@ describe("tidegate.app.config", function()
         assert.truthy(err:find(case[3], 1, true), err)
       end)
     end
+  end)
+
+  it("takes the built-in provider's formats where its wire is left to it", function()
+    local function formats(provider)
+      local names = {}
+      for _, wire in ipairs(loads("return { providers = { " .. provider .. " } }").providers[1].wires) do
+        names[#names + 1] = wire.name .. (wire.models and " of " .. wire.models or "")
+      end
+      return table.concat(names, ", ")
+    end
+    assert.truthy(formats('{ slug = "openai", key = "0123456789" }'):find "^openai%-chat of .*, openai%-responses of .*"
+      .. ", openai%-chat, openai%-responses$")
+    assert.equal("openai-chat", formats '{ slug = "openai", wire = "openai-chat", key = "0123456789" }')
+    assert.equal("openai-responses", formats '{ slug = "openai", wire = "openai-responses", key = "0123456789" }')
+    assert.equal("openai-chat", formats '{ slug = "openai", base_url = "http://mine/v1", key = "0123456789" }')
+    assert.equal("openai-chat, openai-responses, anthropic-messages", formats '{ slug = "openrouter", key = "0123456789" }')
+    assert.equal("cohere of b* c, openai-chat, openai-responses", formats [[{ slug = "a", base_url = "http://a",
+      also = "openai-responses", wire_of = { c = "cohere", ["b*"] = "cohere" } }]])
   end)
 
   it("takes the built-in provider's address for each wire that it speaks", function()

@@ -98,6 +98,30 @@ describe("the shipped catalogue", function()
 end)
 
 describe("the built-in providers", function()
+  it("openai's models that one path alone serves are those that LiteLLM's list says so of", function()
+    local data = os.getenv "TIDEGATE_TEST_DATA"
+    if not data or data == "" then return pending "TIDEGATE_TEST_DATA is not set" end
+    local list = core.json.decode(assert(core.read_file(data .. "/catalogs/litellm/model_prices_and_context_window.json")))
+    local function alone(model)
+      for pattern, wire in pairs(builtin.find "openai".wire_of) do
+        if model:find("^" .. pattern:gsub("%-", "%%-"):gsub("%*", ".*") .. "$") then return wire end
+      end
+    end
+    local seen = {}
+    for name, row in pairs(list) do
+      local at = {}
+      for _, path in ipairs(row.litellm_provider == "openai" and row.supported_endpoints or {}) do at[path] = true end
+      local want = at["/v1/responses"] and not at["/v1/chat/completions"] and "openai-responses"
+        or at["/v1/chat/completions"] and not at["/v1/responses"] and "openai-chat" or nil
+      if want then
+        assert.equal(want, alone(name), name)
+        seen[want] = (seen[want] or 0) + 1
+      end
+    end
+    assert.is_true(seen["openai-responses"] > 10 and seen["openai-chat"] > 0)
+    for _, model in ipairs { "gpt-5", "gpt-5.5-2026-04-23", "gpt-4o", "o3", "gpt-5.4-mini" } do assert.is_nil(alone(model)) end
+  end)
+
   for _, slug in ipairs(builtin.slugs) do
     it(slug .. " is complete", function()
       local p = builtin.find(slug)
@@ -110,6 +134,8 @@ describe("the built-in providers", function()
         assert.not_equal(p.wire, wire)
         assert.is_true(core.is_url(address))
       end
+      for _, wire in ipairs(p.also or {}) do assert.is_string(p.addresses[wire]) end
+      for _, wire in pairs(p.wire_of or {}) do assert.is_table(wires.find(wire)) end
       assert.is_true(p.env ~= nil or p.key == false, "neither a variable nor keyless")
       assert.is_true(p.data_collection == "deny" or p.data_collection == "allow")
       assert.is_boolean(p.zdr)

@@ -41,6 +41,38 @@ static inline tg_err story_tell(struct tg_answer *a, const char *events, struct 
     return err;
 }
 
+/* An answer that was told all this, to be freed; what it said of it is forgotten. */
+static inline struct tg_answer *story_told(enum tg_api api, const char *events, tg_err want)
+{
+    struct tg_answer *a = story_begin(api);
+    struct tg_buf out = { 0 };
+
+    CHECK_INT(story_tell(a, events, &out), want);
+    tg_buf_done(&out);
+    return a;
+}
+
+/* What counts as content in these events. */
+struct story_content {
+    const char *events;
+    bool        has_content, has_tools;
+    uint64_t    bytes;
+};
+
+static inline void story_check_content(enum tg_api api, const struct story_content *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        check_context = rows[i].events;
+        struct tg_answer *a = story_told(api, rows[i].events, TG_OK);
+        const struct tg_answer_facts *facts = tg_answer_facts(a);
+        CHECK_INT(facts->has_content, rows[i].has_content);
+        CHECK_INT(facts->has_tools, rows[i].has_tools);
+        CHECK_INT(facts->content_bytes, rows[i].bytes);
+        CHECK_INT(facts->content_events > 0, rows[i].has_content);
+        tg_answer_free(a);
+    }
+}
+
 /* Frames as the lines they would be told by. */
 static inline void story_lines(struct tg_buf *frames)
 {

@@ -13,12 +13,7 @@
 
 static struct tg_answer *told(const char *events, tg_err want)
 {
-    struct tg_answer *a = story_begin(TG_API_GEMINI);
-    struct tg_buf out = { 0 };
-
-    CHECK_INT(story_tell(a, events, &out), want);
-    tg_buf_done(&out);
-    return a;
+    return story_told(TG_API_GEMINI, events, want);
 }
 
 TEST("every chunk has our id and the model's name where it has one")
@@ -36,11 +31,7 @@ TEST("every chunk has our id and the model's name where it has one")
 
 TEST("text, thoughts, calls and data are content; signatures belong to them")
 {
-    static const struct {
-        const char *events;
-        bool has_content, has_tools;
-        uint64_t bytes;
-    } rows[] = {
+    static const struct story_content rows[] = {
         { "|{'candidates':[{'content':{'role':'model'}}]}", false, false, 0 },
         { "|{'usageMetadata':{'promptTokenCount':1}}", false, false, 0 },
         { PARTS("{'text':''}"), false, false, 0 },
@@ -55,15 +46,7 @@ TEST("text, thoughts, calls and data are content; signatures belong to them")
         { PARTS("{'executableCode':{'code':'1'}}"), true, false, 0 },
     };
 
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        check_context = rows[i].events;
-        struct tg_answer *a = told(rows[i].events, TG_OK);
-        CHECK_INT(tg_answer_facts(a)->has_content, rows[i].has_content);
-        CHECK_INT(tg_answer_facts(a)->has_tools, rows[i].has_tools);
-        CHECK_INT(tg_answer_facts(a)->content_bytes, rows[i].bytes);
-        CHECK_INT(tg_answer_facts(a)->content_events > 0, rows[i].has_content);
-        tg_answer_free(a);
-    }
+    story_check_content(TG_API_GEMINI, rows, COUNT(rows));
 }
 
 TEST("the reason to finish is a word or its number; an accident is none")

@@ -20,12 +20,7 @@
 
 static struct tg_answer *told(const char *events, tg_err want)
 {
-    struct tg_answer *a = story_begin(TG_API_MESSAGES);
-    struct tg_buf out = { 0 };
-
-    CHECK_INT(story_tell(a, events, &out), want);
-    tg_buf_done(&out);
-    return a;
+    return story_told(TG_API_MESSAGES, events, want);
 }
 
 TEST("the message's id and model are ours, wherever they stand in it")
@@ -43,11 +38,7 @@ TEST("the message's id and model are ours, wherever they stand in it")
 
 TEST("text, thinking, calls, citations and whatever tomorrow brings are content")
 {
-    static const struct {
-        const char *events;
-        bool has_content, has_tools;
-        uint64_t bytes;
-    } rows[] = {
+    static const struct story_content rows[] = {
         { BLOCK("{'type':'text','text':''}"), false, false, 0 },
         { BLOCK("{'type':'thinking','thinking':'','signature':''}"), false, false, 0 },
         { DELTA("{'type':'text_delta','text':''}"), false, false, 0 },
@@ -66,15 +57,7 @@ TEST("text, thinking, calls, citations and whatever tomorrow brings are content"
         { DELTA("{'type':'of_tomorrow_delta','words':'abcd'}"), true, false, 4 },
     };
 
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        check_context = rows[i].events;
-        struct tg_answer *a = told(rows[i].events, TG_OK);
-        CHECK_INT(tg_answer_facts(a)->has_content, rows[i].has_content);
-        CHECK_INT(tg_answer_facts(a)->has_tools, rows[i].has_tools);
-        CHECK_INT(tg_answer_facts(a)->content_bytes, rows[i].bytes);
-        CHECK_INT(tg_answer_facts(a)->content_events > 0, rows[i].has_content);
-        tg_answer_free(a);
-    }
+    story_check_content(TG_API_MESSAGES, rows, COUNT(rows));
 }
 
 TEST("usage comes in two parts, of which zeros in the second take nothing back")

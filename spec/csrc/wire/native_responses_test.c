@@ -15,12 +15,7 @@
 
 static struct tg_answer *told(const char *events, tg_err want)
 {
-    struct tg_answer *a = story_begin(TG_API_RESPONSES);
-    struct tg_buf out = { 0 };
-
-    CHECK_INT(story_tell(a, events, &out), want);
-    tg_buf_done(&out);
-    return a;
+    return story_told(TG_API_RESPONSES, events, want);
 }
 
 TEST("the response's id and model are ours in every event that has it, items keep theirs")
@@ -51,11 +46,7 @@ TEST("a response that tells no usage is told what was counted")
 
 TEST("deltas, calls, citations, pictures and the provider's own tools are content")
 {
-    static const struct {
-        const char *events;
-        bool has_content, has_tools;
-        uint64_t bytes;
-    } rows[] = {
+    static const struct story_content rows[] = {
         { "|{'type':'response.in_progress','response':{}}", false, false, 0 },
         { "|{'type':'response.content_part.added','part':{'type':'output_text','text':''}}",
           false, false, 0 },
@@ -81,15 +72,7 @@ TEST("deltas, calls, citations, pictures and the provider's own tools are conten
           "'function_call','arguments':'{}'}]"), true, true, 4 },
     };
 
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        check_context = rows[i].events;
-        struct tg_answer *a = told(rows[i].events, TG_OK);
-        CHECK_INT(tg_answer_facts(a)->has_content, rows[i].has_content);
-        CHECK_INT(tg_answer_facts(a)->has_tools, rows[i].has_tools);
-        CHECK_INT(tg_answer_facts(a)->content_bytes, rows[i].bytes);
-        CHECK_INT(tg_answer_facts(a)->content_events > 0, rows[i].has_content);
-        tg_answer_free(a);
-    }
+    story_check_content(TG_API_RESPONSES, rows, COUNT(rows));
 }
 
 TEST("only its terminal ends it, and tells why")

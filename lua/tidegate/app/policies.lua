@@ -12,6 +12,7 @@ local near      = require "tidegate.base.near"
 local positions = require "tidegate.base.positions"
 local read_file = require "tidegate.base.read_file"
 local schema    = require "tidegate.policy.schema"
+local set       = require "tidegate.base.set"
 local shipped   = require "tidegate.app.shipped"
 
 local policies = {}
@@ -148,8 +149,7 @@ end
 
 -- The default and the keys' policies must be there.
 local function check_names(settings, names, mistakes)
-  local known = {}
-  for _, name in ipairs(names) do known[name] = true end
+  local known = set(names)
   if settings.policy and not known[settings.policy] then
     mistakes[#mistakes + 1] = settings.complain({ "policy" }, "policy: " .. unknown(names, settings.policy))
   end

@@ -5,6 +5,7 @@
 
 local core = require "tidegate.core"
 local near = require "tidegate.base.near"
+local set  = require "tidegate.base.set"
 
 local MOST = 20        -- notes for one file
 
@@ -30,13 +31,7 @@ local PRICING = {
   "input_audio_cache", "audio", "audio_output", "discount", "overrides",
 }
 
-local function set_of(names)
-  local set = {}
-  for _, name in ipairs(names) do set[name] = true end
-  return set
-end
-
-local KNOWN = { [MODEL] = set_of(MODEL), [ENDPOINT] = set_of(ENDPOINT), [PRICING] = set_of(PRICING) }
+local KNOWN = { [MODEL] = set(MODEL), [ENDPOINT] = set(ENDPOINT), [PRICING] = set(PRICING) }
 
 local function is_table(value)
   return type(value) == "table"

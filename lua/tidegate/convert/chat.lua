@@ -5,6 +5,7 @@
 
 local json     = require("tidegate.core").json
 local data_url = require "tidegate.convert.data_url"
+local set      = require "tidegate.base.set"
 local shape    = require "tidegate.convert.shape"
 
 local chat = {}
@@ -36,9 +37,9 @@ function chat.lost(body, carried)
 end
 
 --- The names in a set, sorted.
-function chat.sorted(set)
+function chat.sorted(names_in)
   local names = {}
-  for name in pairs(set) do names[#names + 1] = name end
+  for name in pairs(names_in) do names[#names + 1] = name end
   table.sort(names)
   return names
 end
@@ -48,12 +49,7 @@ chat.OURS = { "model", "messages", "stream", "stream_options", "provider", "mode
   "usage", "plugins", "trace", "user", "metadata", "transforms", "include_reasoning", "prompt_cache_key" }
 
 --- A set of these names and of those that are nobody's concern.
-function chat.carried(names)
-  local set = {}
-  for _, name in ipairs(chat.OURS) do set[name] = true end
-  for _, name in ipairs(names) do set[name] = true end
-  return set
-end
+function chat.carried(...) return set(chat.OURS, ...) end
 
 -- ---- messages ----
 
@@ -189,6 +185,32 @@ function chat.called(call)
   if type(custom) == "table" then return custom.name, json.encode { input = custom.input or "" } end
   if type(f) ~= "table" then return nil, "{}" end
   return f.name, chat.arguments(f.arguments)
+end
+
+--- The messages as these writers make them, each of one role; a role that has none is lost.
+-- @tparam table body
+-- @tparam table writers  role -> function(message, lost, ...)
+-- @tparam table lost  a set of names
+function chat.write_messages(body, writers, lost, ...)
+  local out = json.array {}
+  for _, message in ipairs(body.messages) do
+    local write = writers[message.role]
+    if write then
+      out[#out + 1] = write(message, lost, ...)
+    else
+      lost["messages." .. tostring(message.role)] = true
+    end
+  end
+  return out
+end
+
+local NO_PARAMETERS = json.raw '{"type":"object","properties":{}}'
+
+--- A function as a tool without what only OpenAI knows; one without parameters takes none.
+-- @tparam table f  of chat.tools()
+function chat.plain_tool(f)
+  return { type = "function", ["function"] = { name = f.name, description = f.description,
+                                               parameters = f.parameters or NO_PARAMETERS } }
 end
 
 -- ---- limits, formats, reasoning ----

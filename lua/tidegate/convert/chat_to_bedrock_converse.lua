@@ -17,10 +17,9 @@ local chat_to_bedrock_converse = { from = "chat", to = "bedrock-converse" }
 local OWN = { "guardrailConfig", "performanceConfig", "requestMetadata", "promptVariables",
   "additionalModelResponseFieldPaths" }
 
-local CARRIED = chat.carried { "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "tools",
+local CARRIED = chat.carried({ "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "tools",
   "tool_choice", "parallel_tool_calls", "response_format", "structured_outputs", "reasoning", "reasoning_effort",
-  "verbosity", "cache_control", "service_tier", "additionalModelRequestFields" }
-for _, name in ipairs(OWN) do CARRIED[name] = true end
+  "verbosity", "cache_control", "service_tier", "additionalModelRequestFields" }, OWN)
 
 -- Values that ask for nothing.
 local NEUTRAL = { n = 1, logprobs = false, frequency_penalty = 0, presence_penalty = 0,

@@ -22,9 +22,6 @@ local CARRIED = chat.carried { "max_tokens", "max_completion_tokens", "temperatu
   "reasoning_effort", "structured_outputs", "n", "parallel_tool_calls", "cache_control",
   "documents", "citation_options", "safety_mode", "strict_tools", "thinking", "priority" }
 
--- A function without parameters has to say so.
-local NO_PARAMETERS = json.raw '{"type":"object","properties":{}}'
-
 -- ---- messages ----
 
 -- A part of a user's content; nil when Cohere has no such kind.
@@ -142,19 +139,6 @@ function write.tool(message, lost)
   return { role = "tool", tool_call_id = message.tool_call_id, content = content_of(message.content, tool_part, lost) }
 end
 
-local function messages_of(body, lost)
-  local out = json.array {}
-  for _, message in ipairs(body.messages) do
-    local writer = write[message.role]
-    if writer then
-      out[#out + 1] = writer(message, lost)
-    else
-      lost["messages." .. tostring(message.role)] = true
-    end
-  end
-  return out
-end
-
 -- ---- tools and formats ----
 
 -- Cohere cannot be told which function to call, but it can be given no other.
@@ -163,8 +147,7 @@ local function tools_of(body, lost)
   local choice, name = chat.tool_choice(body)
   local out, only, is_strict = {}, nil, functions[1] ~= nil
   for i, f in ipairs(functions) do
-    out[i] = { type = "function", ["function"] = { name = f.name, description = f.description,
-                                                   parameters = f.parameters or NO_PARAMETERS } }
+    out[i] = chat.plain_tool(f)
     if choice == "function" and f.name == name then only = out[i] end
     is_strict = is_strict and f.strict == true
   end
@@ -228,7 +211,7 @@ function chat_to_cohere.request(text, about)
   if not body then return nil, why end
   local lost = {}
   for _, name in ipairs(chat.lost(body, CARRIED)) do lost[name] = true end
-  local messages = messages_of(body, lost)
+  local messages = chat.write_messages(body, write, lost)
   if not messages[1] then return nil, "Cohere wants a message that says something" end
   if body.n and body.n ~= 1 then lost.n = true end
   if body.parallel_tool_calls == false then lost.parallel_tool_calls = true end

@@ -7,15 +7,10 @@ local json     = require("tidegate.core").json
 local chat     = require "tidegate.convert.chat"
 local edit     = require "tidegate.convert.edit"
 local messages = require "tidegate.convert.mistral.messages"
+local set      = require "tidegate.base.set"
 local shape    = require "tidegate.convert.shape"
 
 local chat_to_mistral = { from = "chat", to = "mistral" }
-
-local function set(names)
-  local out = {}
-  for _, name in ipairs(names) do out[name] = true end
-  return out
-end
 
 -- Mistral's own members: the ChatCompletionRequest of its SDK, and what its API is known to take besides.
 local KNOWN = set { "model", "messages", "temperature", "top_p", "max_tokens", "min_tokens", "stream", "stop",

@@ -26,7 +26,6 @@ local CARRIED = chat.carried { "temperature", "top_p", "top_k", "min_p", "seed",
   "response_format", "structured_outputs", "tools", "tool_choice", "reasoning", "reasoning_effort", "n",
   "parallel_tool_calls", "cache_control", "options", "keep_alive", "think", "truncate", "shift" }
 
-local NO_PARAMETERS = json.raw '{"type":"object","properties":{}}'
 
 -- ---- messages ----
 
@@ -72,44 +71,31 @@ end
 -- How each role's messages are written. `names`: of the functions called so far, by the calls' ids.
 local write = {}
 
-function write.system(message, _, lost)
+function write.system(message, lost)
   local content, images = read_content(chat.named(message), lost)
   return { role = "system", content = content, images = images }
 end
 
 write.developer = write.system
 
-function write.user(message, _, lost)
+function write.user(message, lost)
   local content, images = read_content(chat.named(message), lost)
   return { role = "user", content = content, images = images }
 end
 
-function write.assistant(message, names, lost)
+function write.assistant(message, lost, names)
   local content, images = read_content(chat.named(message), lost, "")
   if content == "" and type(message.refusal) == "string" then content = message.refusal end
   return { role = "assistant", content = content, images = images, thinking = thinking_of(message, lost),
            tool_calls = calls_of(message, names) }
 end
 
-function write.tool(message, names, lost)
+function write.tool(message, lost, names)
   if message.is_error then lost["messages.is_error"] = true end
   local content, images = read_content(message.content, lost)
   local id = message.tool_call_id
   return { role = "tool", content = content, images = images, tool_call_id = id,
            tool_name = id and names[id] or message.name }
-end
-
-local function messages_of(body, lost)
-  local out, names = json.array {}, {}
-  for _, message in ipairs(body.messages) do
-    local writer = write[message.role]
-    if writer then
-      out[#out + 1] = writer(message, names, lost)
-    else
-      lost["messages." .. tostring(message.role)] = true
-    end
-  end
-  return out
 end
 
 -- ---- tools, formats, options ----
@@ -122,10 +108,7 @@ local function tools_of(body, lost)
   if choice == "none" or not functions[1] then return nil end
   if choice and choice ~= "auto" then lost.tool_choice = true end
   local out = {}
-  for i, f in ipairs(functions) do
-    out[i] = { type = "function", ["function"] = { name = f.name, description = f.description,
-                                                   parameters = f.parameters or NO_PARAMETERS } }
-  end
+  for i, f in ipairs(functions) do out[i] = chat.plain_tool(f) end
   return out
 end
 
@@ -176,7 +159,7 @@ function chat_to_ollama.request(text, about)
   local out = {
     -- Ollama streams unless it is told not to.
     model = model, stream = about.stream == true,
-    messages = messages_of(body, lost), tools = tools_of(body, lost), format = format_of(body, lost),
+    messages = chat.write_messages(body, write, lost, {}), tools = tools_of(body, lost), format = format_of(body, lost),
     options = options_of(body), think = think_of(body, model),
     logprobs = body.logprobs, top_logprobs = body.top_logprobs,
   }

@@ -20,10 +20,9 @@ local converter = { from = "chat", to = "openai-responses" }
 local SAME = { "temperature", "top_p", "parallel_tool_calls", "metadata", "user", "safety_identifier",
   "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "max_tool_calls" }
 
-local CARRIED = chat.carried { "service_tier", "max_tokens", "max_completion_tokens", "tools", "tool_choice",
+local CARRIED = chat.carried({ "service_tier", "max_tokens", "max_completion_tokens", "tools", "tool_choice",
   "web_search_options", "response_format", "structured_outputs", "verbosity", "reasoning", "reasoning_effort",
-  "logprobs", "top_logprobs", "cache_control" }
-for _, name in ipairs(SAME) do CARRIED[name] = true end
+  "logprobs", "top_logprobs", "cache_control" }, SAME)
 
 -- Models of OpenAI's that do not reason refuse to be asked for encrypted reasoning.
 local PLAIN = { "^gpt%-4", "^gpt%-3", "^chatgpt", "^gpt%-5[%d.]*%-chat", "^openai%.gpt%-4", "^computer%-use" }

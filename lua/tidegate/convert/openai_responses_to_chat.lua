@@ -8,6 +8,7 @@ local chat  = require "tidegate.convert.chat"
 local edit  = require "tidegate.convert.edit"
 local input = require "tidegate.convert.responses.input"
 local items = require "tidegate.convert.responses.items"
+local set   = require "tidegate.base.set"
 local tools = require "tidegate.convert.responses.tools"
 
 local converter = { from = "openai-responses", to = "chat" }
@@ -40,10 +41,8 @@ local function refused(body)
 end
 
 -- Members that are read here, or that ask for what is so anyway.
-local READ = { input = true, instructions = true, tools = true, tool_choice = true, text = true, reasoning = true,
-  max_output_tokens = true, top_logprobs = true, include = true, truncation = true, store = true, background = true,
-  stream_options = true }
-for _, name in ipairs(SAME) do READ[name] = true end
+local READ = set({ "input", "instructions", "tools", "tool_choice", "text", "reasoning", "max_output_tokens",
+  "top_logprobs", "include", "truncation", "store", "background", "stream_options" }, SAME)
 
 -- What may be asked for beside the answer: reasoning comes back in any case, probabilities are a parameter of
 -- chat, and the rest is of tools that only OpenAI has.

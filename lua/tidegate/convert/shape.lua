@@ -8,11 +8,12 @@ local json = require("tidegate.core").json
 
 local shape = {}
 
--- A rule is a function of a value; it gives what is wrong with it, and where inside of it, or nothing.
-
-local function is_object(value)
+--- Is it an object, of what json.read() gives?
+function shape.is_object(value)
   return type(value) == "table" and not json.is_array(value) and not json.is_raw(value)
 end
+
+-- A rule is a function of a value; it gives what is wrong with it, and where inside of it, or nothing.
 
 local function plain(kind, words)
   return function(value)
@@ -24,7 +25,7 @@ local text, number, boolean = plain("string", "a text"), plain("number", "a numb
 
 local function object(members)
   return function(value)
-    if not is_object(value) then return "an object", "" end
+    if not shape.is_object(value) then return "an object", "" end
     for name, rule in pairs(members) do
       if value[name] ~= nil then
         local wanted, where = rule(value[name])
@@ -83,7 +84,7 @@ local request = object {
 
 --- @treturn ?boolean  true; or nil and a sentence
 function shape.check(body)
-  if not is_object(body) then return nil, "the request must be an object" end
+  if not shape.is_object(body) then return nil, "the request must be an object" end
   if body.messages == nil then return nil, "messages must be a list" end
   local wanted, where = request(body)
   if wanted then return nil, where:sub(2) .. " must be " .. wanted end

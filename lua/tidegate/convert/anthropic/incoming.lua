@@ -117,8 +117,7 @@ local SAME = { "model", "models", "provider", "route", "policy", "plugins", "pre
 local TAKEN = { "messages", "system", "fallbacks", "metadata", "user", "stop_sequences", "thinking", "output_config",
   "output_format", "tools", "tool_choice", "service_tier", "speed", "anthropic_version" }
 
-local KNOWN = chat.carried(SAME)
-for _, name in ipairs(TAKEN) do KNOWN[name] = true end
+local KNOWN = chat.carried(SAME, TAKEN)
 
 -- Which models are asked when the first one fails.
 local function read_fallbacks(body, out)

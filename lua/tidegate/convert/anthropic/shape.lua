@@ -1,7 +1,8 @@
 --- Has a request of Anthropic's format the shape that its converter relies on? Types alone; what the values mean is the
 -- provider's affair. (chat's own is shape.lua.) Pure.
 
-local json = require("tidegate.core").json
+local json  = require("tidegate.core").json
+local shape = require "tidegate.convert.shape"
 
 local anthropic_shape = {}
 
@@ -15,18 +16,14 @@ local function check_texts(object, path)
   end
 end
 
-local function is_object(value)
-  return type(value) == "table" and not json.is_array(value) and not json.is_raw(value)
-end
-
 --- @tparam any block  as json.read() gives it
 -- @treturn ?string  what is wrong, a sentence
 function anthropic_shape.check_block(block, path)
-  if not is_object(block) then return path .. " must be an object" end
+  if not shape.is_object(block) then return path .. " must be an object" end
   local why = check_texts(block, path)
   if why then return why end
   if block.type == nil then return path .. ".type is missing" end
-  if is_object(block.source) then return check_texts(block.source, path .. ".source") end
+  if shape.is_object(block.source) then return check_texts(block.source, path .. ".source") end
 end
 
 local OBJECTS = { "tool_choice", "thinking", "output_config", "output_format", "metadata" }
@@ -35,7 +32,7 @@ local OBJECTS = { "tool_choice", "thinking", "output_config", "output_format", "
 -- @treturn ?string  what is wrong
 function anthropic_shape.check_members(body)
   for _, name in ipairs(OBJECTS) do
-    if body[name] ~= nil and not is_object(body[name]) then return name .. " must be an object" end
+    if body[name] ~= nil and not shape.is_object(body[name]) then return name .. " must be an object" end
   end
   for _, name in ipairs { "tools", "stop_sequences" } do
     if body[name] ~= nil and not json.is_array(body[name]) then return name .. " must be a list" end
@@ -44,7 +41,7 @@ function anthropic_shape.check_members(body)
     if type(sequence) ~= "string" then return ("stop_sequences.%d must be a text"):format(i - 1) end
   end
   for i, tool in ipairs(body.tools or {}) do
-    if not is_object(tool) then return ("tools.%d must be an object"):format(i - 1) end
+    if not shape.is_object(tool) then return ("tools.%d must be an object"):format(i - 1) end
     if type(tool.name or "") ~= "string" then return ("tools.%d.name must be a text"):format(i - 1) end
   end
 end

@@ -10,29 +10,24 @@ local chat     = require "tidegate.convert.chat"
 local data_url = require "tidegate.convert.data_url"
 local edit     = require "tidegate.convert.edit"
 local ids      = require "tidegate.convert.mistral.ids"
+local set      = require "tidegate.base.set"
 local shape    = require "tidegate.convert.shape"
 
 local mistral_messages = {}
 
-local function set(...)
-  local out = {}
-  for _, name in ipairs { ... } do out[name] = true end
-  return out
-end
-
 -- The members of each thing.
 local MESSAGE = {
-  system    = set("role", "content"),
-  user      = set("role", "content"),
-  assistant = set("role", "content", "tool_calls", "prefix"),
-  tool      = set("role", "content", "tool_call_id", "name"),
+  system    = set { "role", "content" },
+  user      = set { "role", "content" },
+  assistant = set { "role", "content", "tool_calls", "prefix" },
+  tool      = set { "role", "content", "tool_call_id", "name" },
 }
 local PART = {
-  text = set("type", "text"), image_url = set("type", "image_url"), input_audio = set("type", "input_audio"),
-  document_url = set("type", "document_url", "document_name"), file = set("type", "file_id"),
-  reference = set("type", "reference_ids"), thinking = set("type", "thinking", "closed"),
+  text = set { "type", "text" }, image_url = set { "type", "image_url" }, input_audio = set { "type", "input_audio" },
+  document_url = set { "type", "document_url", "document_name" }, file = set { "type", "file_id" },
+  reference = set { "type", "reference_ids" }, thinking = set { "type", "thinking", "closed" },
 }
-local CALL, FUNCTION = set("id", "type", "function", "index"), set("name", "arguments")
+local CALL, FUNCTION = set { "id", "type", "function", "index" }, set { "name", "arguments" }
 
 -- What stands for an assistant's turn that nobody recorded.
 local BRIDGE = '{"role":"assistant","content":"OK."}'
@@ -69,7 +64,7 @@ function OTHERS.input_audio(part)
   return data and '{"type":"input_audio","input_audio":' .. data .. "}"
 end
 
-local TEXTS = set("text", "refusal", "input_text")
+local TEXTS = set { "text", "refusal", "input_text" }
 
 -- A content: a string as it is, of a list the parts that Mistral knows; of an instruction its text.
 local function content_of(raw, lost, is_text)
@@ -169,7 +164,7 @@ end
 
 -- ---- messages ----
 
-local THOUGHTS = set("reasoning", "reasoning_content", "reasoning_details")
+local THOUGHTS = set { "reasoning", "reasoning_content", "reasoning_details" }
 
 -- The user's words for an instruction that may not stand where it does.
 local function reminder(raw)

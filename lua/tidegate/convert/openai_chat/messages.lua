@@ -7,31 +7,26 @@
 local json     = require("tidegate.core").json
 local call_ids = require "tidegate.convert.call_ids"
 local edit     = require "tidegate.convert.edit"
+local set      = require "tidegate.base.set"
 
 local openai_messages = {}
 
 local LONGEST_ID = 40
 
-local function set(...)
-  local out = {}
-  for _, name in ipairs { ... } do out[name] = true end
-  return out
-end
-
 -- The members of each thing.
 local MESSAGE = {
-  system    = set("role", "content", "name"),
-  developer = set("role", "content", "name"),
-  user      = set("role", "content", "name"),
-  assistant = set("role", "content", "name", "refusal", "audio", "tool_calls", "function_call"),
-  tool      = set("role", "content", "tool_call_id"),
+  system    = set { "role", "content", "name" },
+  developer = set { "role", "content", "name" },
+  user      = set { "role", "content", "name" },
+  assistant = set { "role", "content", "name", "refusal", "audio", "tool_calls", "function_call" },
+  tool      = set { "role", "content", "tool_call_id" },
 }
-local CALL, CALLED = set("id", "type", "function", "custom"), set("name", "arguments", "input")
+local CALL, CALLED = set { "id", "type", "function", "custom" }, set { "name", "arguments", "input" }
 
 -- The kinds of parts, and their members inside the one of their name.
 local PART = {
-  text = {}, refusal = {}, image_url = set("url", "detail"), input_audio = set("data", "format"),
-  file = set("filename", "file_data", "file_url", "file_id"), video_url = set("url"),
+  text = {}, refusal = {}, image_url = set { "url", "detail" }, input_audio = set { "data", "format" },
+  file = set { "filename", "file_data", "file_url", "file_id" }, video_url = set { "url" },
 }
 
 local SHOWN = '{"type":"text","text":"Shown by the tools:"}'

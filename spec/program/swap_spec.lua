@@ -456,7 +456,7 @@ describe("1,000 swaps under load", function()
         put(n)
         s.gateway.process:signal(process.HUP)
         wait_for('"level":"info","event":"reload"', 10)
-        if n == 100 then early, early_files = s:rss_kb(), s:open_files() end
+        if n == 250 then early, early_files = s:rss_kb(), s:open_files() end
       end
       late, late_files = s:rss_kb(), s:open_files()
       load.is_over = true

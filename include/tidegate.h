@@ -122,7 +122,8 @@ TIDEGATE_API int tidegate_reload(struct tidegate *t, char *why, size_t why_size)
 enum tidegate_api {
     TIDEGATE_CHAT        = 0,      /* /chat/completions */
     TIDEGATE_COMPLETIONS = 1,      /* /completions */
-    TIDEGATE_EMBEDDINGS  = 2       /* /embeddings */
+    TIDEGATE_EMBEDDINGS  = 2,      /* /embeddings */
+    TIDEGATE_RERANK      = 3       /* /rerank */
 };
 
 enum tidegate_flag {

@@ -42,7 +42,7 @@ function tidegate.client(options) end
 
 ---@class tidegate.client.AskOptions
 ---@field headers? table<string, string> as a request's header would have them
----@field api? "chat"|"completions"|"embeddings" default "chat"
+---@field api? "chat"|"completions"|"embeddings"|"rerank" default "chat"
 
 ---@class tidegate.client.Usage
 ---@field prompt_tokens integer
@@ -125,7 +125,7 @@ function Handle:cancel() end
 ---@class tidegate.client.RouteOptions
 ---@field seed? number
 ---@field policy? string
----@field api? "chat"|"completions"|"embeddings"
+---@field api? "chat"|"completions"|"embeddings"|"rerank"
 
 ---@class tidegate.client.Report
 ---@field status? integer HTTP; absent: it never answered

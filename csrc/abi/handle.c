@@ -66,7 +66,8 @@ static const char *take_request(const struct tidegate_request *theirs, struct tg
 {
     static const enum tg_api apis[] = { [TIDEGATE_CHAT] = TG_API_CHAT,
                                         [TIDEGATE_COMPLETIONS] = TG_API_COMPLETIONS,
-                                        [TIDEGATE_EMBEDDINGS] = TG_API_EMBEDDINGS };
+                                        [TIDEGATE_EMBEDDINGS] = TG_API_EMBEDDINGS,
+                                        [TIDEGATE_RERANK] = TG_API_RERANK };
     const char *wrong = tga_take(&q->is, sizeof q->is, theirs, sizeof q->is);
 
     if (wrong)

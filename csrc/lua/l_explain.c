@@ -3,8 +3,8 @@
  *
  * The decision for one request body, without asking anybody: the code that
  * decides in production, with the time and the seed of `options`: `api`
- * ("chat", "completions", "embeddings"), `seed`, `wall_s`, `key` (the name of the
- * key that asks), `policy` (instead of the one that would be chosen). When
+ * ("chat", "completions", "embeddings", "rerank"), `seed`, `wall_s`, `key` (the
+ * name of the key that asks), `policy` (instead of the one that would be chosen). When
  * nothing is left the text still lists what was dropped and why. */
 #include "lua/l_api.h"
 #include "lua/l_config.h"
@@ -50,7 +50,9 @@ enum tg_api tgl_api_of(lua_State *L, struct tg_str name)
         return TG_API_COMPLETIONS;
     if (tg_str_is(name, "embeddings"))
         return TG_API_EMBEDDINGS;
-    return (enum tg_api)luaL_error(L, "api: chat, completions or embeddings expected");
+    if (tg_str_is(name, "rerank"))
+        return TG_API_RERANK;
+    return (enum tg_api)luaL_error(L, "api: chat, completions, embeddings or rerank expected");
 }
 
 /* nil, the error in the client's words, and the text where there is one */

@@ -302,7 +302,7 @@ end
 --- Ask, and wait for the whole answer.
 -- @tparam table|string request
 -- @tparam ?table options  `headers` (names and values, as a request's would be), `api` ("chat",
---   "completions", "embeddings")
+--   "completions", "embeddings", "rerank")
 -- @treturn ?table  the answer as it came, and its `text`
 -- @treturn ?error  code, status, message, attempts
 function client_mt:chat(request, options)

@@ -46,6 +46,8 @@ static const struct { const char *name, *answer; } ways[] = {
     { "full", "HTTP/1.1 429 Later\r\nRetry-After: 7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" },
     { "embed", JSON("200 OK", "{\"data\":[{\"index\":0,\"embedding\":[0.5,0.25]}],"
                               "\"usage\":{\"prompt_tokens\":3,\"total_tokens\":3}}") },
+    { "order", JSON("200 OK", "{\"results\":[{\"index\":1,\"relevance_score\":0.75}],"
+                              "\"usage\":{\"total_tokens\":3}}") },
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 

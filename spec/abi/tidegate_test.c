@@ -184,6 +184,13 @@ TEST("other APIs are asked by their number")
     const struct tidegate_event *e = until_end(t);
     CHECK(!e->error && strstr(e->data.at, "0.25") && strstr(provider.last, "/embeddings "));
     CHECK(e->usage && e->usage->prompt_tokens == 3);
+    r.api = TIDEGATE_RERANK;
+    r.body = "{\"model\":\"t/order\",\"query\":\"moon\",\"documents\":[\"sun\",\"moon\"]}";
+    tidegate_ask(t, &r);
+    e = until_end(t);
+    CHECK(!e->error && strstr(e->data.at, "0.75") && strstr(provider.last, "/rerank "));
+    r.api = (enum tidegate_api)4;
+    CHECK(tidegate_ask(t, &r) == 0);
     tidegate_close(t);
 }
 

@@ -127,6 +127,10 @@ local EMBEDDING_MODEL = gateway.model("test/vectors", { { provider = "a" } })
 EMBEDDING_MODEL.architecture = { input_modalities = { "text" }, output_modalities = { "embeddings" },
   modality = "text->embeddings", tokenizer = "Other" }
 
+local RERANK_MODEL = gateway.model("test/order", { { provider = "a" } })
+RERANK_MODEL.architecture = { input_modalities = { "text" }, output_modalities = { "rerank" },
+  modality = "text->rerank", tokenizer = "Other" }
+
 describe("client:chat", function()
   it("gives the answer as it came, and what is wanted of it most", embedded.with({ a = good }, {}, function(s)
     local r, err = s.client:chat(s.request())
@@ -229,12 +233,17 @@ describe("client:chat", function()
       return provider.json(conn, '{"object":"list","model":"up","data":[{"object":"embedding","index":0,'
         .. '"embedding":[0.5,0.25]}],"usage":{"prompt_tokens":2,"total_tokens":2}}')
     end
+    if request.path:find "rerank" then
+      return provider.json(conn, '{"results":[{"index":1,"relevance_score":0.75}],"usage":{"total_tokens":3}}')
+    end
     return good(conn, request)
-  end }, { models = { EMBEDDING_MODEL } }, function(s)
+  end }, { models = { EMBEDDING_MODEL, RERANK_MODEL } }, function(s)
     local r = assert(s.client:chat(s.request(), { headers = { ["X-OpenRouter-Metadata"] = "enabled" } }))
     assert.is_table(r.openrouter_metadata)
     r = assert(s.client:chat({ model = "test/vectors", input = "hi" }, { api = "embeddings" }))
     assert.same({ 0.5, 0.25 }, { r.data[1].embedding[1], r.data[1].embedding[2] })
+    r = assert(s.client:chat({ model = "test/order", query = "moon", documents = { "sun", "moon" } }, { api = "rerank" }))
+    assert.same({ 1, 0.75 }, { r.results[1].index, r.results[1].relevance_score })
     assert.has_error(function() s.client:chat(s.request(), { api = "poems" }) end)
     assert.has_error(function() s.client:chat(s.request(), { headers = { ["bad name"] = "x" } }) end)
     assert.has_error(function() s.client:chat(s.request(), { headers = { good = "bad\nvalue" } }) end)

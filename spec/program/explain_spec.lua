@@ -93,6 +93,13 @@ describe("tidegate explain", function()
     local status, out = explain(gateway.json { model = "test/model", input = "hi", store = true }, { "--api", "responses" })
     assert.equal(1, status)
     assert.matches("400 store: no answer is kept here", out)
+    assert.matches("test/model: 4 to try", select(2, explain(gateway.json { model = "test/model",
+      contents = list { { parts = list { { text = "hi" } } } } })))
+    assert.matches("test/model: 4 to try",
+      select(2, explain(gateway.json { model = "test/model", query = "moon", documents = list { "sun" } })))
+    status, out = explain(gateway.json { model = "test/model", input = "hi" })
+    assert.equal(2, status)
+    assert.matches("%-%-api responses or %-%-api embeddings: say which", out)
     status, out = explain("{}", { "--api", "telepathy" })
     assert.equal(2, status)
     assert.matches("%-%-api: .- expected, got telepathy", out)

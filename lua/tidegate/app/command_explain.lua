@@ -17,7 +17,7 @@ local command = {
     { name = "policy", value = "NAME", doc = "under this policy, whoever asks" },
     { name = "at", value = "TIME", doc = "as at that time, UTC: 2026-12-24T18:30, 18:30 today, or Unix seconds" },
     { name = "api", value = "NAME",
-      doc = "what FILE is: chat (default), completions, embeddings, messages, responses, gemini" },
+      doc = "what FILE is: chat, completions, embeddings, rerank, messages, responses, gemini; default what it looks like" },
     { name = "model", value = "ID", doc = "instead of FILE's; Google's format has none in the body" },
   },
   doc = [[
@@ -37,8 +37,18 @@ end
 -- ---- other formats ----
 
 -- What a request is planned as: those of other formats as the chat that they say.
-local PLANNED_AS = { chat = "chat", completions = "completions", embeddings = "embeddings",
+local PLANNED_AS = { chat = "chat", completions = "completions", embeddings = "embeddings", rerank = "rerank",
                      messages = "chat", responses = "chat", gemini = "chat" }
+
+-- What a request looks like; nil where that could be two things. What is no object is a chat's mistake.
+local function looks_like(text)
+  local body = json.read(text)
+  if type(body) ~= "table" or body.messages ~= nil or body.prompt ~= nil then return "chat" end
+  if body.contents ~= nil then return "gemini" end
+  if body.query ~= nil and body.documents ~= nil then return "rerank" end
+  if body.input ~= nil then return nil end
+  return "chat"
+end
 
 -- The request to plan; nil and a sentence when it is none of its format. What chat has no word for is noted:
 -- only a provider that speaks the same format is told.
@@ -98,10 +108,9 @@ function command.run(given)
       given.at, "\n")
     return 2
   end
-  local api = given.api or "chat"
-  if not PLANNED_AS[api] then
-    io.stderr:write("tidegate explain: --api: chat, completions, embeddings, messages, responses or gemini ",
-      "expected, got ", api, "\n")
+  if given.api and not PLANNED_AS[given.api] then
+    io.stderr:write("tidegate explain: --api: chat, completions, embeddings, rerank, messages, responses or gemini ",
+      "expected, got ", given.api, "\n")
     return 2
   end
   local settings, mistakes = load.all(given[1])
@@ -110,6 +119,11 @@ function command.run(given)
   if not body then
     io.stderr:write(tostring(err), "\n")
     return 1
+  end
+  local api = given.api or looks_like(body)
+  if not api then
+    io.stderr:write("tidegate explain: with `input` it is a request for --api responses or --api embeddings: say which\n")
+    return 2
   end
   body, err = as_planned(body, api)
   if not body then

@@ -11,7 +11,8 @@ local concat, find, lower = table.concat, string.find, string.lower
 
 local asking = {}
 
-local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions", embeddings = "/v1/embeddings" }
+local PATHS = { chat = "/v1/chat/completions", completions = "/v1/completions", embeddings = "/v1/embeddings",
+                rerank = "/v1/rerank" }
 
 --- The key of requests that bring none; of the configuration, and known to nobody else.
 asking.key = nil
@@ -19,7 +20,7 @@ asking.key = nil
 -- Send a request of our own, under our own key unless the caller brings one.
 local function ask_ourselves(text, options, level)
   local path = PATHS[options.api or "chat"]
-  if not path then error("api: chat, completions or embeddings expected", level + 1) end
+  if not path then error("api: chat, completions, embeddings or rerank expected", level + 1) end
   local out = { "POST ", path, " HTTP/1.1\r\nHost: nginx\r\nContent-Type: application/json\r\n" }
   local has_key = false
   for name, value in pairs(options.headers or {}) do
@@ -49,7 +50,7 @@ end
 --- Ask, and wait for the whole answer; the worker serves others meanwhile.
 -- @tparam table|string request  a chat request, or its JSON text
 -- @tparam ?table options  `headers` (names and values, as a request's would be), `api` ("chat",
---   "completions", "embeddings")
+--   "completions", "embeddings", "rerank")
 -- @treturn ?table  the answer as it came, and its `text`
 -- @treturn ?error  code, status, message, attempts
 function asking.chat(request, options)

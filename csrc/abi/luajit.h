@@ -35,7 +35,7 @@
     X(luaL_getmetafield) X(luaL_loadbuffer) X(luaL_newmetatable) X(luaL_newstate) \
     X(luaL_openlibs) X(luaL_optinteger) X(luaL_optlstring) X(luaL_optnumber) \
     X(luaL_prepbuffer) X(luaL_pushresult) X(luaL_ref) X(luaL_unref) \
-    X(luaopen_base) X(luaopen_math) X(luaopen_string) X(luaopen_table)
+    X(luaopen_base) X(luaopen_math) X(luaopen_package) X(luaopen_string) X(luaopen_table)
 
 struct tga_luajit {
 #define X(name) __typeof__(name) *name;
@@ -136,6 +136,7 @@ const char *tga_luajit_open(void);
 #define luaL_unref            (tga_luajit.luaL_unref)
 #define luaopen_base          (tga_luajit.luaopen_base)
 #define luaopen_math          (tga_luajit.luaopen_math)
+#define luaopen_package       (tga_luajit.luaopen_package)
 #define luaopen_string        (tga_luajit.luaopen_string)
 #define luaopen_table         (tga_luajit.luaopen_table)
 #endif

@@ -36,6 +36,7 @@ static void close_state(void *state)
     struct api *api = state;
     if (!api)
         return;
+    tgl_converter_done(&api->converter);
     if (api->L)
         lua_close(api->L);
     tg_free(api);
@@ -54,6 +55,8 @@ static void *open_state(void *arg, struct tg_buf *why)
         return NULL;
     }
     api->converter.L = api->L;
+    api->converter.path = paths->path;
+    api->converter.cpath = paths->cpath;
     lua_pushcfunction(api->L, l_require_api);
     if (tgl_call(api->L, 0, 1)) {
         const char *message = lua_tostring(api->L, -1);

@@ -15,6 +15,8 @@ static const char *const APIS[TG_APIS] = {
  * memory to speak of, and CPU per translated request falls by a tenth. */
 enum { LARGE_BYTES = 256 * 1024, SMALL_PAUSE = 400, LARGE_PAUSE = 200 };
 
+enum { OF_ADAPTER = 1 << 30 };             /* in a stream's handle: it is in their state */
+
 static const char EMIT;                    /* its address is the emit function's place in the registry */
 
 /* One call of the module: what goes in and where the results go. */
@@ -27,6 +29,8 @@ struct call {
     struct tg_convert_request *request;    /* of write_request alone, instead of out */
     int handle;                            /* of streams */
     const struct tg_convert_event *event;
+    bool of_adapter;
+    lua_CFunction how;
     tg_err err;
 };
 
@@ -65,20 +69,20 @@ static int l_emit(lua_State *L)
 }
 
 /* Push the module; the first time it is required, and the emit function made. */
-static void push_module(struct tgl_converter *c)
+static void push_module(lua_State *L, struct tgl_converter *c)
 {
-    lua_State *L = c->L;
-    if (!c->module) {
+    int *module = L == c->L ? &c->module : &c->adapters.module;
+    if (!*module) {
         lua_getglobal(L, "require");
         lua_pushliteral(L, "tidegate.convert");
         lua_call(L, 1, 1);
-        c->module = luaL_ref(L, LUA_REGISTRYINDEX);
+        *module = luaL_ref(L, LUA_REGISTRYINDEX);
         lua_pushlightuserdata(L, (void *)&EMIT);
         lua_pushlightuserdata(L, c);
         lua_pushcclosure(L, l_emit, 1);
         lua_rawset(L, LUA_REGISTRYINDEX);
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, c->module);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, *module);
 }
 
 /* ---- what it gives ---- */
@@ -135,7 +139,7 @@ static struct tg_str check_fields(lua_State *L, int arg)
 static int l_text(lua_State *L)
 {
     struct call *call = lua_touserdata(L, 1);
-    push_module(call->c);
+    push_module(L, call->c);
     lua_getfield(L, -1, call->name);
     tgl_push_str(L, call->text);
     push_about(L, call->about);
@@ -154,7 +158,7 @@ static int l_text(lua_State *L)
 static int l_open(lua_State *L)
 {
     struct call *call = lua_touserdata(L, 1);
-    push_module(call->c);
+    push_module(L, call->c);
     lua_getfield(L, -1, "open_stream");
     lua_pushlightuserdata(L, (void *)&EMIT);
     lua_rawget(L, LUA_REGISTRYINDEX);
@@ -180,27 +184,66 @@ static int l_step(lua_State *L)
     return 0;
 }
 
+/* ---- calls ---- */
+
+static tg_err failed(struct call *call, struct tg_str why)
+{
+    if (why.len)
+        tg_log_say(TG_LOG_ERROR, "convert", "%.*s", (int)why.len, why.at);
+    put_why(call->why, TG_STR("the request cannot be put into the provider's format"));
+    return TG_EINVAL;
+}
+
 /* An error that a converter raises on purpose is a table; words are a mistake
- * of ours, or of an adapter's author. */
-static tg_err run(struct call *call, lua_CFunction how)
+ * of ours. */
+static tg_err run_ours(struct call *call)
 {
     lua_State *L = call->c->L;
+    struct tg_str why = { 0 };
 
     lua_gc(L, LUA_GCSETPAUSE, call->text.len > LARGE_BYTES ? LARGE_PAUSE : SMALL_PAUSE);
-    lua_pushcfunction(L, how);
+    lua_pushcfunction(L, call->how);
     lua_pushlightuserdata(L, call);
-    int failed = tgl_call(L, 1, 0);
-    if (!failed)
+    int status = tgl_call(L, 1, 0);
+    if (!status)
         return call->err;
-    if (failed == LUA_ERRMEM) {
-        lua_pop(L, 1);
-        return TG_ENOMEM;
-    }
     if (lua_type(L, -1) == LUA_TSTRING)
-        tg_log_say(TG_LOG_ERROR, "convert", "%s", lua_tostring(L, -1));
-    put_why(call->why, TG_STR("the request cannot be put into the provider's format"));
+        why.at = lua_tolstring(L, -1, &why.len);
+    tg_err err = status == LUA_ERRMEM ? TG_ENOMEM : failed(call, why);
     lua_pop(L, 1);
-    return TG_EINVAL;
+    return err;
+}
+
+static int in_turn(lua_State *L, void *arg)
+{
+    struct call *call = arg;
+
+    lua_pushlightuserdata(L, call);
+    return call->how(L);
+}
+
+/* Whatever ended it, its time or its memory, it is a mistake of its author. */
+static tg_err run_adapter(struct call *call)
+{
+    struct tgl_converter *c = call->c;
+    struct tg_buf why = { 0 };
+    size_t bytes = call->text.len + (call->event ? call->event->data.len : 0);
+
+    tg_err err = tgl_adapters_ready(&c->adapters, c->path, c->cpath, &why);
+    if (err)
+        failed(call, tg_buf_view(&why));
+    else if (tgl_adapters_run(&c->adapters, bytes, in_turn, call))
+        err = failed(call, tg_sandbox_why(c->adapters.sb));
+    tg_buf_done(&why);
+    return err ? err : call->err;
+}
+
+static tg_err run(struct call *call, lua_CFunction how)
+{
+    call->how = how;
+    if (call->about && call->about->wire && call->about->wire->source.len)
+        call->of_adapter = true;
+    return call->of_adapter ? run_adapter(call) : run_ours(call);
 }
 
 static tg_err finish(tg_err err, const struct tg_buf *a, const struct tg_buf *b)
@@ -256,6 +299,10 @@ static tg_err open_stream(void *state, const struct tg_convert_about *about, int
 {
     struct call call = { .c = state, .about = about, .why = why };
     tg_err err = run(&call, l_open);
+    if (!err && call.of_adapter) {
+        ((struct tgl_converter *)state)->adapters.streams++;
+        call.handle |= OF_ADAPTER;
+    }
     *handle = call.handle;
     return err;
 }
@@ -264,7 +311,8 @@ static tg_err step(void *state, int handle, const struct tg_convert_event *event
                    void (*emit)(void *arg, struct tg_str text), void *arg, struct tg_buf *why)
 {
     struct tgl_converter *c = state;
-    struct call call = { .c = c, .event = event, .handle = handle, .why = why };
+    struct call call = { .c = c, .event = event, .handle = handle & ~OF_ADAPTER,
+                         .of_adapter = handle & OF_ADAPTER, .why = why };
 
     c->emit = emit;
     c->emit_arg = arg;
@@ -276,7 +324,17 @@ static tg_err step(void *state, int handle, const struct tg_convert_event *event
 static void close_stream(void *state, int handle)
 {
     struct tgl_converter *c = state;
-    luaL_unref(c->L, LUA_REGISTRYINDEX, handle);
+    if (!(handle & OF_ADAPTER)) {
+        luaL_unref(c->L, LUA_REGISTRYINDEX, handle);
+        return;
+    }
+    luaL_unref(tg_sandbox_state(c->adapters.sb), LUA_REGISTRYINDEX, handle & ~OF_ADAPTER);
+    c->adapters.streams--;
+}
+
+void tgl_converter_done(struct tgl_converter *c)
+{
+    tgl_adapters_done(&c->adapters);
 }
 
 const struct tg_convert tgl_convert = {

@@ -12,7 +12,7 @@ enum {
     MEMORY = 8 << 20, MEMORY_LEAST = 256 << 10, TURN_US = 2000, LOAD_US = 100 * 1000,
     HOOK_COUNT = 100,                  /* instructions between looks at the clock */
     HOOK_COUNT_BIG = 5,                /* where an instruction may move a megabyte */
-    BIG = 32 * 1024,                   /* bytes of a block that such an instruction makes */
+    BIG_SHARE = 32,                    /* of the largest block: what such an instruction makes */
     REST_LEAST = 16 * 1024,            /* bytes that are not worth a collection */
     NEWBORN = 64 * 1024,               /* more than a new state takes */
     STEPS = 10 * 1000,                 /* of C functions between looks */
@@ -134,7 +134,7 @@ static bool has_too_many_keys(const struct tg_sandbox *sb, size_t n)
 {
     size_t keys = n / sb->key_bytes;
 
-    return keys > TG_SANDBOX_KEYS_MAX && n % sb->key_bytes == 0 && (keys & (keys - 1)) == 0;
+    return keys > sb->keys_max && n % sb->key_bytes == 0 && (keys & (keys - 1)) == 0;
 }
 
 /* Is that too much? Only in a turn, where Lua may raise: outside one an error
@@ -143,8 +143,13 @@ static bool is_refused(const struct tg_sandbox *sb, size_t old, size_t n)
 {
     if (!sb->is_armed || n <= old)
         return false;
-    return n > TG_SANDBOX_BLOCK_MAX || sb->bytes - old + n > sb->bytes_max ||
+    return n > sb->block_max || sb->bytes - old + n > sb->bytes_max ||
            (old == 0 && has_too_many_keys(sb, n));
+}
+
+static size_t big_of(const struct tg_sandbox *sb)
+{
+    return sb->block_max / BIG_SHARE;
 }
 
 static void *reallocate(struct tg_sandbox *sb, void *p, size_t old, size_t n)
@@ -175,7 +180,7 @@ static void *allocate(void *ud, void *p, size_t was, size_t n)
     sb->bytes += n - old;
     sb->newest = n;
     if (sb->is_armed && n > old) {
-        if (n >= BIG && !sb->has_big && !sb->is_over) {
+        if (n >= big_of(sb) && !sb->has_big && !sb->is_over) {
             sb->has_big = true;
             watch(sb, HOOK_COUNT_BIG);
         }
@@ -216,6 +221,8 @@ static void tidy(struct tg_sandbox *sb)
     protect(sb->L, l_collect);
     lua_settop(sb->L, top);
     sb->bytes_at_rest = sb->bytes < REST_LEAST ? REST_LEAST : sb->bytes;
+    if (sb->bytes < big_of(sb))
+        sb->has_big = false;
 }
 
 /* ---- the state ---- */
@@ -249,6 +256,16 @@ static void seal_strings(lua_State *L)                   /* Stack: ... string */
     lua_pop(L, 2);
 }
 
+/* Into the table on top. */
+static void copy_all(lua_State *L, int from)
+{
+    for (lua_pushnil(L); lua_next(L, from);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);                               /* Stack: table key key value */
+        lua_rawset(L, -4);
+    }
+}
+
 /* The globals become what is in the table at 1, and nothing else. */
 static void replace_globals(lua_State *L)
 {
@@ -259,13 +276,26 @@ static void replace_globals(lua_State *L)
         lua_pushnil(L);
         lua_rawset(L, -4);
     }
-    for (lua_pushnil(L); lua_next(L, 1);) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);                               /* Stack: globals key key value */
-        lua_rawset(L, -4);
-    }
+    copy_all(L, 1);
     lua_newtable(L);
     lua_setfield(L, LUA_REGISTRYINDEX, "_LOADED");
+}
+
+void tg_sandbox_widen(lua_State *L)
+{
+    int own = lua_gettop(L) + 1;
+
+    lua_newtable(L);
+    tgs_push_globals(L);
+    lua_insert(L, own);                                  /* Stack: globals own */
+    copy_all(L, own);
+    lua_insert(L, own);                                  /* Stack: own globals */
+    open_library(L, "", luaopen_base);
+    lua_pop(L, 1);
+    copy_all(L, own);
+    open_library(L, "package", luaopen_package);
+    lua_setglobal(L, "package");
+    lua_settop(L, own - 1);
 }
 
 /* What one key takes differs between Luas; a table's keys are what is made last
@@ -398,6 +428,10 @@ struct tg_sandbox *tg_sandbox_new(const struct tg_sandbox_limits *limits)
     sb->bytes_max = limits->memory_bytes ? limits->memory_bytes : MEMORY;
     if (sb->bytes_max < MEMORY_LEAST)
         sb->bytes_max = MEMORY_LEAST;
+    sb->string_max = limits->string_bytes ? limits->string_bytes : TG_SANDBOX_STRING_MAX;
+    sb->block_max = limits->block_bytes ? limits->block_bytes : TG_SANDBOX_BLOCK_MAX;
+    sb->keys_max = limits->keys ? limits->keys : TG_SANDBOX_KEYS_MAX;
+    sb->steps_max = limits->steps ? limits->steps : TG_SANDBOX_STEPS_MAX;
     sb->turn_us = limits->turn_us ? limits->turn_us : TURN_US;
     sb->load_us = limits->load_us ? limits->load_us : LOAD_US;
     snprintf(sb->called, sizeof sb->called, "?");
@@ -471,9 +505,8 @@ static tg_err outcome(struct tg_sandbox *sb, int status)
     }
     if (is_out_of_memory(sb->L, status)) {
         snprintf(sb->why, sizeof sb->why,
-                 "%s: not enough memory (%zu KiB, %d KiB in one piece, %d keys in one table)",
-                 sb->called, sb->bytes_max / 1024, TG_SANDBOX_BLOCK_MAX / 1024,
-                 TG_SANDBOX_KEYS_MAX);
+                 "%s: not enough memory (%zu KiB, %zu KiB in one piece, %zu keys in one table)",
+                 sb->called, sb->bytes_max / 1024, sb->block_max / 1024, sb->keys_max);
         return TG_ENOMEM;
     }
     keep_words(sb);
@@ -501,6 +534,11 @@ static tg_err turn(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg, uint32_t
 tg_err tg_sandbox_run(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg)
 {
     return turn(sb, fn, arg, sb->turn_us);
+}
+
+tg_err tg_sandbox_run_for(struct tg_sandbox *sb, uint32_t us, tg_sandbox_fn *fn, void *arg)
+{
+    return turn(sb, fn, arg, us);
 }
 
 bool tg_sandbox_was_slow(const struct tg_sandbox *sb)

@@ -42,6 +42,9 @@ enum {
 /* Zero is the usual. */
 struct tg_sandbox_limits {
     size_t   memory_bytes;                  /* 8 MiB; at least 256 KiB */
+    size_t   string_bytes, block_bytes;     /* TG_SANDBOX_STRING_MAX, TG_SANDBOX_BLOCK_MAX */
+    size_t   keys;                          /* TG_SANDBOX_KEYS_MAX */
+    uint32_t steps;                         /* TG_SANDBOX_STEPS_MAX */
     uint32_t turn_us;                       /* 2,000 */
     uint32_t load_us;                       /* 100,000 */
 };
@@ -75,6 +78,9 @@ tg_err tg_sandbox_load(struct tg_sandbox *sb, struct tg_str text, const char *ca
 typedef int tg_sandbox_fn(lua_State *L, void *arg);
 tg_err tg_sandbox_run(struct tg_sandbox *sb, tg_sandbox_fn *fn, void *arg);
 
+/* The same with another time. */
+tg_err tg_sandbox_run_for(struct tg_sandbox *sb, uint32_t us, tg_sandbox_fn *fn, void *arg);
+
 /* Did the last turn take more than half of its time? The kernel's waiting does
  * not count. */
 bool tg_sandbox_was_slow(const struct tg_sandbox *sb);
@@ -87,6 +93,10 @@ lua_State *tg_sandbox_state(struct tg_sandbox *sb);
 
 /* In a turn: push what the loaded file returned. */
 void tg_sandbox_push_value(lua_State *L);
+
+/* In a turn: add the rest of Lua's base library, and `package`. For code of ours
+ * that is to run within limits: what it runs in turn sees what it lends. */
+void tg_sandbox_widen(lua_State *L);
 
 /* What math.random gives from now on. */
 void tg_sandbox_seed(struct tg_sandbox *sb, uint64_t seed);

@@ -330,7 +330,7 @@ static int l_concat(lua_State *L)
         s.at = lua_tolstring(L, -1, &s.len);
         len += s.len + between.len;
         tgs_spend(L, 8 + (s.len + between.len) / 16);
-        if (len > TG_SANDBOX_STRING_MAX)
+        if (len > tgs_of(L)->string_max)
             return luaL_error(L, "resulting string too large");
         luaL_addvalue(&b);
         if (i < last)

@@ -18,6 +18,8 @@ struct tg_sandbox {
     size_t   bytes, bytes_max;
     size_t   bytes_at_rest;            /* after the last whole collection */
     size_t   newest, key_bytes;        /* the last block made; what a table's key takes */
+    size_t   string_max, block_max, keys_max;
+    uint32_t steps_max;                /* of one call with a pattern */
     uint32_t turn_us, load_us;
 
     bool     is_armed, is_over, is_extended, is_loading;

@@ -8,7 +8,7 @@
 /* ---- patterns ---- */
 
 /* Steps are told to the clock once the matcher comes back: it took at most
- * TG_SANDBOX_STEPS_MAX. False: no match. */
+ * so many as its limit says. False: no match. */
 static bool found(lua_State *L, struct tg_match *m, uint64_t before, tg_err err)
 {
     tgs_spend(L, 8 + (size_t)(before - m->steps));
@@ -80,7 +80,7 @@ static int find_or_match(lua_State *L, bool is_find)
 
     if (is_find && (lua_toboolean(L, 4) || tg_match_is_plain(p)))
         return find_plain(L, s, p, from);
-    tg_match_init(&m, s, p, TG_MATCH_ANCHOR, TG_SANDBOX_STEPS_MAX);
+    tg_match_init(&m, s, p, TG_MATCH_ANCHOR, tgs_of(L)->steps_max);
     if (!next_match(L, &m, from)) {
         lua_pushnil(L);
         return 1;
@@ -103,7 +103,7 @@ static int l_gmatch_step(lua_State *L)
 
     s.at = lua_tolstring(L, lua_upvalueindex(1), &s.len);
     p.at = lua_tolstring(L, lua_upvalueindex(2), &p.len);
-    tg_match_init(&m, s, p, TG_MATCH_LITERAL, TG_SANDBOX_STEPS_MAX);
+    tg_match_init(&m, s, p, TG_MATCH_LITERAL, tgs_of(L)->steps_max);
     if (!next_match(L, &m, (size_t)lua_tonumber(L, lua_upvalueindex(3))))
         return 0;
     lua_pushinteger(L, (lua_Integer)(m.to > m.from ? m.to : m.to + 1));
@@ -136,7 +136,7 @@ static void grow(struct substitution *g, size_t n)
 {
     g->len += n;
     tgs_spend(g->L, 1 + n / 16);
-    if (g->len > TG_SANDBOX_STRING_MAX)
+    if (g->len > tgs_of(g->L)->string_max)
         luaL_error(g->L, "resulting string too large");
 }
 
@@ -217,7 +217,7 @@ static int l_gsub(lua_State *L)
                   type == LUA_TUSERDATA || type == LUA_TFUNCTION, REPLACEMENT,
                   "string/function/table expected");
     lua_settop(L, 4);
-    tg_match_init(&g.m, s, p, TG_MATCH_ANCHOR, TG_SANDBOX_STEPS_MAX);
+    tg_match_init(&g.m, s, p, TG_MATCH_ANCHOR, tgs_of(L)->steps_max);
     luaL_buffinit(L, &g.b);
     while (n < most) {
         uint64_t before = g.m.steps;
@@ -426,7 +426,7 @@ static int l_rep(lua_State *L)
         lua_pushliteral(L, "");
         return 1;
     }
-    if (times * (lua_Number)(s.len + between.len) > TG_SANDBOX_STRING_MAX)
+    if (times * (lua_Number)(s.len + between.len) > (lua_Number)tgs_of(L)->string_max)
         return luaL_error(L, "resulting string too large");
     tgs_spend(L, (size_t)times + (size_t)times * (s.len + between.len) / 16);
     luaL_buffinit(L, &b);

@@ -307,10 +307,9 @@ static void add_searcher(lua_State *L)
     lua_pop(L, 1);
 }
 
-static int prepare(lua_State *L)
+void tgl_lend_modules(lua_State *L, const char *path, const char *cpath)
 {
-    const char *path = lua_touserdata(L, 1), *cpath = lua_touserdata(L, 2);
-    luaL_openlibs(L);
+    int top = lua_gettop(L);
     lua_getglobal(L, "package");
     if (path) {
         lua_pushstring(L, path);
@@ -329,6 +328,13 @@ static int prepare(lua_State *L)
         lua_pushcfunction(L, l_open_embedded);
         lua_setfield(L, -2, "tidegate.embedded");
     }
+    lua_settop(L, top);
+}
+
+static int prepare(lua_State *L)
+{
+    luaL_openlibs(L);
+    tgl_lend_modules(L, lua_touserdata(L, 1), lua_touserdata(L, 2));
     return 0;
 }
 

@@ -90,6 +90,10 @@ bool          tgl_field_bool(lua_State *L, int table, const char *name);
  * half is found by `path` and `cpath` (may be NULL). NULL when out of memory. */
 lua_State *tgl_state(const char *path, const char *cpath);
 
+/* In a state with `package`: let require() find the same modules. Raises when out
+ * of memory. */
+void tgl_lend_modules(lua_State *L, const char *path, const char *cpath);
+
 struct tg_embedded;
 /* The modules inside this program; once, before any state is made. */
 void tgl_embed(const struct tg_embedded *list, size_t count);

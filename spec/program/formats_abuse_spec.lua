@@ -8,6 +8,7 @@ local clients  = require "clients"
 local http     = require "http"
 local nonsense = require "nonsense"
 local process  = require "process"
+local provider = require "provider"
 local scene    = require "scene"
 local core     = require "tidegate.core"
 
@@ -370,6 +371,85 @@ describe("a wire's own converter", function()
       assert.is_nil(r.body:find("X-Y", 1, true))
     end))
   end
+
+  -- Lines that say "he" and "llo"; where one says to break, it comes to no end.
+  local MINE = [[
+    local chunk = require "tidegate.convert.chunk"
+    local function broken() %s end
+    return {
+      targets = { whole = "/x" }, framing = "lines",
+      request = function(text) if text:find("break request", 1, true) then broken() end return text end,
+      answer = function(text)
+        if text:find("break", 1, true) then broken() end
+        return '{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"hello"}}]}'
+      end,
+      stream = function(emit)
+        local out = chunk.writer(emit)
+        return function(_, line)
+          if line == "break" then broken() end
+          if line == "over" then out:finish "stop" out:done() else out:text('"' .. line .. '"') end
+        end
+      end,
+    }]]
+
+  local function lines(conn, request)
+    local said = request.body:match "break %a+" or ""
+    conn:write("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"
+      .. (said == "break answer" and said or said == "break first" and "break\nhe\n" or "he\n"))
+    net.sleep(0.05)
+    conn:write(said == "break later" and "break\nllo\nover\n" or "llo\nover\n")
+    return false
+  end
+
+  local function from_b(conn)
+    provider.json(conn, '{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"from b"}}]}')
+    return false
+  end
+
+  local function tell(s, word, stream, who)
+    local began = net.now()
+    local r = s:chat { stream = stream, messages = { { role = "user", content = word } }, provider = who or { order = { "a", "b" } } }
+    assert.is_true(net.now() - began < (scene.is_sanitized() and 10 or 3), "it took " .. net.now() - began)
+    return r
+  end
+
+  for _, case in ipairs {
+    { "loops", "while true do end" },
+    { "loops and catches its end", "while true do pcall(function() while true do end end) end" },
+    { "calls itself for ever", "return broken() or broken()" },
+    { "loops where a library calls it", "local _ = ('x'):gsub('x', function() while true do end end)" },
+    { "has a pattern that never ends", "local _ = ('a'):rep(100000):find('.-.-.-.-b')" },
+    { "grows a list", "local t = {} for i = 1, 1e12 do t[i] = { i } end" },
+    { "doubles a text", "local t = 'x' while true do t = t .. t end" },
+    { "wants one large piece", "return ('x'):rep(1e9)" },
+  } do
+    it("that " .. case[1] .. " is ended, fails its attempt, and the engine goes on", scene.with({ a = lines, b = from_b }, {
+      order = { "a", "b" }, provider_fields = { a = { wire = "mine" } },
+      config = { workers = 1, wires = { mine = "mine.lua" } }, files = { ["mine.lua"] = MINE:format(case[2]) },
+    }, function(s)
+      assert.equal("hello", tell(s, "go").json.choices[1].message.content)
+      for _, word in ipairs { "break request", "break answer" } do
+        assert.equal("from b", tell(s, word).json.choices[1].message.content, word)
+      end
+      assert.equal("from b", tell(s, "break first", true).text)
+      local r = tell(s, "break later", true, { only = { "a" } })
+      assert.equal("he", r.text)
+      assert.equal(502, r.last.error.code)
+      assert.same({ "error" }, r.finishes)
+      assert.equal("hello", tell(s, "go", true, { only = { "a" } }).text)
+      assert.truthy(s.gateway:log():find('"event":"convert"', 1, true))
+    end))
+  end
+
+  it("that keeps all it is told is begun anew once nobody streams from it", scene.with({ a = lines, b = from_b }, {
+    order = { "a", "b" }, provider_fields = { a = { wire = "mine" } },
+    config = { workers = 1, wires = { mine = "mine.lua" } },
+    files = { ["mine.lua"] = MINE:format "kept = kept or {} kept[#kept + 1] = ('x'):rep(1000):rep(8000) .. #kept" },
+  }, function(s)
+    within(s, 600 * 1024, function()
+      for _ = 1, 90 do assert.equal("hello", tell(s, "break answer").json.choices[1].message.content) end
+    end)
+  end))
 end)
 
 -- ---- many, and changes in their midst ----

@@ -307,6 +307,14 @@ void tg_log_close(struct tg_log *l)
     l->line = (struct tg_buf){ 0 };
 }
 
+bool tg_log_is_due(_Atomic uint64_t *said_ms, uint64_t now_ms)
+{
+    uint64_t before = atomic_load_explicit(said_ms, memory_order_relaxed);
+
+    return (!before || now_ms - before >= TG_LOG_SELDOM_MS) &&
+           atomic_compare_exchange_strong(said_ms, &before, now_ms);
+}
+
 void tg_log_say(enum tg_log_level level, const char *event, const char *format, ...)
 {
     char text[TG_LOG_VALUE_MAX];

@@ -22,6 +22,7 @@ enum tg_log_level { TG_LOG_DEBUG, TG_LOG_INFO, TG_LOG_WARN, TG_LOG_ERROR, TG_LOG
 
 enum {
     TG_LOG_VALUE_MAX = 2048,           /* bytes of one value */
+    TG_LOG_SELDOM_MS = 1000,           /* between two lines of a kind that may come with any request */
     TG_LOG_HELD_MAX  = 64 * 1024
 };
 
@@ -57,6 +58,11 @@ void tg_log_own(struct tg_log *l, const char *name, struct tg_str value);
 void tg_log_int(struct tg_log *l, const char *name, int64_t value);
 void tg_log_bool(struct tg_log *l, const char *name, bool value);
 void tg_log_close(struct tg_log *l);
+
+/* Is it time for such a line? `said_ms` is when the last one was, 0 at first, of
+ * all threads that complain of the same thing; the line says how often it
+ * happened. */
+bool tg_log_is_due(_Atomic uint64_t *said_ms, uint64_t now_ms);
 
 /* Between hold and release this thread's lines are written together, when
  * tg_log_flush() is called or TG_LOG_HELD_MAX bytes are waiting: for a loop that

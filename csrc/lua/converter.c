@@ -1,6 +1,8 @@
 #include "lua/converter.h"
 
+#include <stdatomic.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "wire/http1.h"
 
@@ -186,10 +188,26 @@ static int l_step(lua_State *L)
 
 /* ---- calls ---- */
 
+/* One line a second at most, of all engines: a request can make any converter
+ * fail that has a mistake. The count tells of the others. */
+static void complain(struct tg_str why)
+{
+    static _Atomic uint64_t said_ms, failures;
+    struct tg_log l;
+
+    uint64_t count = atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed) + 1;
+    if (!tg_log_is_due(&said_ms, tg_clock_ns() / 1000000) ||
+        !tg_log_open(&l, TG_LOG_ERROR, "convert"))
+        return;
+    tg_log_str(&l, "message", why);
+    tg_log_int(&l, "failures", (int64_t)count);
+    tg_log_close(&l);
+}
+
 static tg_err failed(struct call *call, struct tg_str why)
 {
     if (why.len)
-        tg_log_say(TG_LOG_ERROR, "convert", "%.*s", (int)why.len, why.at);
+        complain(why);
     put_why(call->why, TG_STR("the request cannot be put into the provider's format"));
     return TG_EINVAL;
 }

@@ -188,13 +188,9 @@ static bool takes_too_much(struct tgp_policy *p, unsigned engine, uint64_t began
 static void complain(struct tgp_policy *p, enum tg_hook hook, const struct tg_policy_request *r,
                      struct tg_str why, uint64_t now_ms)
 {
-    uint64_t before = atomic_load_explicit(&p->complained_ms, memory_order_relaxed);
     struct tg_log l;
 
-    if (before && now_ms - before < TGL_POLICY_COMPLAIN_MS)
-        return;
-    atomic_store_explicit(&p->complained_ms, now_ms, memory_order_relaxed);
-    if (!tg_log_open(&l, TG_LOG_WARN, "policy"))
+    if (!tg_log_is_due(&p->complained_ms, now_ms) || !tg_log_open(&l, TG_LOG_WARN, "policy"))
         return;
     tg_log_own(&l, "policy", p->base.name);
     if (r->id.len)

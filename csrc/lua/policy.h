@@ -20,8 +20,7 @@
 enum {
     TGL_POLICY_FIGURES_MS = 100,           /* how old percentiles and uptime may be */
     TGL_POLICY_LINES_MAX = 8,              /* of tidegate.log() in one turn */
-    TGL_POLICY_LINE_MAX = 512,             /* bytes */
-    TGL_POLICY_COMPLAIN_MS = 1000          /* between two log lines about failures of a policy */
+    TGL_POLICY_LINE_MAX = 512              /* bytes */
 };
 
 /* Who finds the files beside a policy, while it is read for the first time; as

@@ -334,6 +334,24 @@ describe("a format of one's own", function()
       assert.is_nil(r.body:find("mine.lua", 1, true))
       assert.truthy(s.gateway:log():find("mine.lua:1:", 1, true))
     end))
+
+  it("that raises is counted, and one line a second tells how often", scene.with({ a = answer }, {
+    provider_fields = { a = { wire = "mine" } }, config = { workers = 2, wires = { mine = "mine.lua" } },
+    files = { ["mine.lua"] = 'return { targets = { whole = "/x" }, request = function() return nil .. "x" end }' },
+  }, function(s)
+    for _ = 1, 5 do assert.equal(400, s:chat().status) end
+    net.sleep(1.05)
+    assert.equal(400, s:chat().status)
+    local told = {}
+    for line in s.gateway:log():gmatch "[^\n]+" do
+      local entry = json.decode(line)
+      if entry and entry.event == "convert" then told[#told + 1] = entry end
+    end
+    assert.equal(2, #told)
+    assert.matches("mine%.lua:1:", told[1].message)
+    assert.equal(1, told[1].failures)
+    assert.equal(6, told[2].failures)
+  end))
 end)
 
 -- ---- streams that break ----

@@ -97,7 +97,7 @@ static tg_err sign_aws(struct tg_exchange *x, const struct tg_upstream_request *
 static tg_err put_token(struct tg_exchange *x, struct tg_buf *fields)
 {
     struct tg_str token;
-    tg_err err = tg_credentials_get(tg_engine_credentials(x->engine), &x->endpoint->provider->signer,
+    tg_err err = tg_credentials_get(tg_engine_credentials(x->engine), x->endpoint->provider,
                                     tg_clock_wall_ms() / 1000, &token, &x->try->wait);
 
     if (err)

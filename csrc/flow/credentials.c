@@ -215,20 +215,23 @@ static tg_err fetch(struct account *a, const struct tg_signer *signer, uint64_t 
 
 /* ---- accounts ---- */
 
-static uint64_t identity_of(const struct tg_signer *s)
+static uint64_t identity_of(const struct tg_provider *p)
 {
+    const struct tg_signer *s = &p->signer;
+
     return tg_hash_stable(s->email) * 31 + tg_hash_stable(s->private_key) * 7
-         + tg_hash_stable(s->token_url);
+         + tg_hash_stable(s->token_url) + tg_hash_stable(p->proxy) * 3;
 }
 
-static tg_err copy_address(struct account *a, const struct tg_signer *s)
+static tg_err copy_address(struct account *a, const struct tg_provider *p)
 {
-    struct tg_str url = tg_arena_copy(&a->arena, s->token_url);
+    struct tg_str url = tg_arena_copy(&a->arena, p->signer.token_url);
     struct tg_buf b = { 0 };
     const char *why;
 
     if (!url.at || tg_url_parse(url, &a->origin.url, &why))
         return TG_EINVAL;
+    a->origin.proxy = tg_arena_copy(&a->arena, p->proxy);
     tg_buf_z(&b, "Host: ");
     tg_url_put_host(&a->origin.url, &b);
     tg_buf_z(&b, "\r\nContent-Type: application/x-www-form-urlencoded\r\nUser-Agent: tidegate\r\n");
@@ -239,7 +242,7 @@ static tg_err copy_address(struct account *a, const struct tg_signer *s)
         tg_buf_char(&b, '?');
     tg_buf_str(&b, a->origin.url.query);
     a->target = tg_arena_copy(&a->arena, tg_buf_view(&b));
-    bool good = !b.bad && a->fields.at && a->target.at;
+    bool good = !b.bad && a->fields.at && a->target.at && a->origin.proxy.at;
     tg_buf_done(&b);
     return good ? TG_OK : TG_ENOMEM;
 }
@@ -251,9 +254,9 @@ static void free_account(struct account *a)
     tg_free(a);
 }
 
-static struct account *find(struct tg_credentials *c, const struct tg_signer *s)
+static struct account *find(struct tg_credentials *c, const struct tg_provider *p)
 {
-    uint64_t identity = identity_of(s);
+    uint64_t identity = identity_of(p);
     struct account *a = c->accounts;
 
     while (a && a->identity != identity)
@@ -276,7 +279,7 @@ static void drop_old(struct tg_credentials *c, uint64_t wall_s)
     }
 }
 
-static struct account *make(struct tg_credentials *c, const struct tg_signer *s, uint64_t wall_s)
+static struct account *make(struct tg_credentials *c, const struct tg_provider *p, uint64_t wall_s)
 {
     if (c->count == TG_CREDENTIALS_MAX)
         drop_old(c, wall_s);
@@ -285,9 +288,9 @@ static struct account *make(struct tg_credentials *c, const struct tg_signer *s,
     if (!a)
         return NULL;
     a->set = c;
-    a->identity = identity_of(s);
+    a->identity = identity_of(p);
     tg_arena_init(&a->arena, 1024);
-    if (copy_address(a, s)) {
+    if (copy_address(a, p)) {
         free_account(a);
         return NULL;
     }
@@ -321,16 +324,16 @@ void tg_credentials_free(struct tg_credentials *c)
     tg_free(c);
 }
 
-tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *signer, uint64_t wall_s,
+tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_provider *p, uint64_t wall_s,
                           struct tg_str *token, struct tg_credentials_wait *w)
 {
-    struct account *a = find(c, signer);
+    struct account *a = find(c, p);
 
-    if (!a && !(a = make(c, signer, wall_s)))
+    if (!a && !(a = make(c, p, wall_s)))
         return TG_ENOMEM;
     bool is_there = a->token.len && a->expires_s > wall_s;
     bool is_old = a->expires_s <= wall_s + TG_CREDENTIALS_EARLY_S;
-    tg_err err = (!is_there || is_old) && !a->up ? fetch(a, signer, wall_s) : TG_OK;
+    tg_err err = (!is_there || is_old) && !a->up ? fetch(a, &p->signer, wall_s) : TG_OK;
 
     /* A token that still holds is used while the next one is fetched. */
     if (is_there) {
@@ -343,9 +346,9 @@ tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *sign
     return TG_AGAIN;
 }
 
-void tg_credentials_forget(struct tg_credentials *c, const struct tg_signer *signer)
+void tg_credentials_forget(struct tg_credentials *c, const struct tg_provider *p)
 {
-    struct account *a = find(c, signer);
+    struct account *a = find(c, p);
 
     if (a && !a->up)
         tg_buf_reset(&a->token);

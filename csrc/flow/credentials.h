@@ -4,7 +4,7 @@
  *
  * Google's: a service account signs a statement with its private key and gets
  * an access token for it (RFC 7523). The key goes nowhere; the statement goes
- * to the account's token_url alone. */
+ * to the account's token_url alone, by way of the provider's proxy. */
 #ifndef TG_CREDENTIALS_H
 #define TG_CREDENTIALS_H
 
@@ -32,16 +32,16 @@ struct tg_credentials_wait {
 struct tg_credentials *tg_credentials_new(struct tg_loop *loop, struct tg_upstreams *upstreams);
 void tg_credentials_free(struct tg_credentials *c);
 
-/* The token for that signer; it holds until the next turn of the loop. TG_AGAIN
+/* The token for that provider; it holds until the next turn of the loop. TG_AGAIN
  * when it is being fetched: `w` will be told. TG_EINVAL when the private key is
  * none, TG_ENOMEM. */
-tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_signer *signer, uint64_t wall_s,
+tg_err tg_credentials_get(struct tg_credentials *c, const struct tg_provider *p, uint64_t wall_s,
                           struct tg_str *token, struct tg_credentials_wait *w);
 
 /* Wait no more. */
 void tg_credentials_leave(struct tg_credentials_wait *w);
 
-/* A provider refused the token: fetch another one next time. */
-void tg_credentials_forget(struct tg_credentials *c, const struct tg_signer *signer);
+/* It refused the token: fetch another one next time. */
+void tg_credentials_forget(struct tg_credentials *c, const struct tg_provider *p);
 
 #endif

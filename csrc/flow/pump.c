@@ -207,7 +207,7 @@ static void finish_error(struct tg_exchange *x)
     if (x->retry_after_ms < 0)
         x->retry_after_ms = tg_retry_after(&no_head, tg_buf_view(&x->whole), tg_clock_wall_ms());
     if ((status == 401 || status == 403) && x->endpoint->provider->signer.kind == TG_SIGN_GOOGLE)
-        tg_credentials_forget(tg_engine_credentials(x->engine), &x->endpoint->provider->signer);
+        tg_credentials_forget(tg_engine_credentials(x->engine), x->endpoint->provider);
     tell_fail(x, tg_outcome_of_status(status, &x->told));
 }
 

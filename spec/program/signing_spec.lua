@@ -47,17 +47,19 @@ local function unbase64(text)
   return table.concat(out)
 end
 
--- For it(): a gateway before a Vertex of `answer` whose tokens come from `tokens`; fn(s, ask).
-local function run(tokens, answer, fn)
+-- For it(): a gateway before a Vertex of `answer` whose tokens come from `tokens`; fn(s, ask). With a `token_uri` Vertex
+-- is elsewhere, too, and `answer` is the proxy on the way to both.
+local function run(tokens, answer, fn, token_uri)
   return function()
     local failure
     net.run(function()
       local t, g = provider.start(tokens), provider.start(answer)
       local account = json.encode { type = "service_account", project_id = "p", client_email = "svc@p.iam.example",
-        private_key = private_key(), token_uri = ("http://127.0.0.1:%d/token"):format(t.port) }
+        private_key = private_key(), token_uri = token_uri or ("http://127.0.0.1:%d/token"):format(t.port) }
+      local near = "http://127.0.0.1:" .. g.port
       local gw = gateway.start {
-        providers = { google = { wire = "vertex", base_url = "http://127.0.0.1:" .. g.port, location = "l",
-                                 credentials = "account.json", key = false } },
+        providers = { google = { wire = "vertex", base_url = token_uri and "http://vertex.invalid" or near, location = "l",
+                                 proxy = token_uri and near, credentials = "account.json", key = false } },
         files = { ["account.json"] = account }, config = { timeouts = { connect = 2 } },
       }
       local function ask()
@@ -170,6 +172,32 @@ describe("a provider with a service account", function()
       assert.equal(504, ask().status)
       assert.is_true(net.now() - from < 6)
     end))
+
+  it("gets its token by way of its proxy", run(nil, function(conn, request)
+    if request.path == "http://oauth.invalid/token" then
+      write(conn, 200, token_answer "ya29.by-proxy")
+    else
+      write(conn, 200, ANSWER)
+    end
+  end, function(s, ask)
+    local r = ask()
+    assert.equal(200, r.status, r.body)
+    assert.equal(2, #s.google.requests)
+    assert.matches("^http://vertex.invalid/v1beta1/", s.google.requests[2].path)
+    assert.equal("Bearer ya29.by-proxy", s.google.requests[2].headers.authorization)
+  end, "http://oauth.invalid/token"))
+
+  it("speaks TLS to its token endpoint in a tunnel through its proxy", run(nil, function(conn)
+    conn:write "HTTP/1.1 200 OK\r\n\r\n"
+    local hello = conn:read(2, 5)
+    assert(hello == "\22\3", "no TLS in the tunnel")
+    return false
+  end, function(s, ask)
+    local r = ask()
+    assert.is_true(r.status == 502 or r.status == 504, r.body)
+    assert.equal("CONNECT oauth.invalid:443 HTTP/1.1", s.google.requests[1].line)
+    for _, request in ipairs(s.google.requests) do assert.equal("oauth.invalid:443", request.path) end
+  end, "https://oauth.invalid/token"))
 
   it("forgets a client that leaves while it waits", run(function(conn)
     net.sleep(0.3)

@@ -85,7 +85,7 @@ local PROVIDER = {
     doc = "`deny`: it neither trains on nor keeps prompts; default `allow`" },
   { name = "zdr", type = "boolean", doc = "it keeps nothing at all (zero data retention); default `false`" },
   { name = "region", type = "string", doc = "where it computes, as in `eu`" },
-  { name = "proxy", type = "string", url = true, doc = "HTTP proxy on the way to it" },
+  { name = "proxy", type = "string", url = true, doc = "HTTP proxy on the way to it, and to where its tokens come from" },
   { name = "http2", type = "boolean", doc = "speak HTTP/2 to it; default `false`" },
   { name = "headers", type = "map", names = "^[%w!#$%%&'*+.^_`|~-]+$", called = "header name",
     doc = "further header fields of every request" },

@@ -22,7 +22,7 @@ static struct {
     struct tg_loop *loop;
     struct tg_upstreams *upstreams;
     struct tg_credentials *credentials;
-    struct tg_signer signer;
+    struct tg_provider provider;
     int listener, conns[32], count;
     int asked;
     const char *answer;                    /* NULL: it says nothing */
@@ -53,9 +53,9 @@ static void open_world(const char *answer)
     tg_addr_parse(TG_STR("127.0.0.1:0"), &at);
     CHECK(tg_net_listen(&at, 16, &world.listener, &at) == TG_OK);
     snprintf(world.url, sizeof world.url, "http://127.0.0.1:%u/token?x=1", tg_addr_port(&at));
-    world.signer = (struct tg_signer){ .kind = TG_SIGN_GOOGLE, .email = TG_STR("me@project"),
-                                       .private_key = tg_buf_view(&pem),
-                                       .token_url = tg_str_of(world.url) };
+    world.provider.signer = (struct tg_signer){
+        .kind = TG_SIGN_GOOGLE, .email = TG_STR("me@project"), .private_key = tg_buf_view(&pem),
+        .token_url = tg_str_of(world.url) };
     world.loop = tg_loop_new();
     world.upstreams = tg_upstreams_new(world.loop, NULL);
     world.credentials = tg_credentials_new(world.loop, world.upstreams);
@@ -133,7 +133,7 @@ static tg_err get(struct waiter *w, uint64_t wall_s, struct tg_str *token)
 {
     w->wait.on = on_told;
     *token = (struct tg_str){ 0 };
-    return tg_credentials_get(world.credentials, &world.signer, wall_s, token, &w->wait);
+    return tg_credentials_get(world.credentials, &world.provider, wall_s, token, &w->wait);
 }
 
 #define ANSWER(status, body) \
@@ -261,7 +261,7 @@ TEST("a key that is none is told at once, and nobody is asked")
     struct tg_str token;
 
     open_world(good);
-    world.signer.private_key = TG_STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    world.provider.signer.private_key = TG_STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     CHECK_INT(get(&w, now_s(), &token), TG_EINVAL);
     turn(10);
     CHECK_INT(w.told, 0);
@@ -327,12 +327,12 @@ TEST("a token that a provider refused is fetched anew; accounts do not share the
     open_world(good);
     get(&w, now_s(), &token);
     turn(50);
-    struct tg_signer mine = world.signer;
-    world.signer.email = TG_STR("other@project");
+    struct tg_provider mine = world.provider;
+    world.provider.signer.email = TG_STR("other@project");
     CHECK_INT(get(&w, now_s(), &token), TG_AGAIN);
     turn(50);
     CHECK_INT(world.asked, 2);
-    world.signer = mine;
+    world.provider = mine;
     tg_credentials_forget(world.credentials, &mine);
     CHECK_INT(get(&w, now_s(), &token), TG_AGAIN);
     turn(50);
@@ -349,10 +349,10 @@ TEST("accounts that are over make room for others")
     int refused = 0;
 
     open_world(good);
-    world.signer.private_key = TG_STR("no key");           /* nothing is fetched for these */
+    world.provider.signer.private_key = TG_STR("no key");           /* nothing is fetched for these */
     for (int i = 0; i < 3 * TG_CREDENTIALS_MAX; i++) {
         snprintf(email, sizeof email, "%d@project", i);
-        world.signer.email = tg_str_of(email);
+        world.provider.signer.email = tg_str_of(email);
         refused += get(&w, now_s(), &token) != TG_EINVAL;
     }
     CHECK_INT(refused, 0);

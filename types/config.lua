@@ -41,7 +41,7 @@
 ---@field data_collection? "allow"|"deny" `deny`: it neither trains on nor keeps prompts; default `allow`
 ---@field zdr? boolean it keeps nothing at all (zero data retention); default `false`
 ---@field region? string where it computes, as in `eu`
----@field proxy? string HTTP proxy on the way to it
+---@field proxy? string HTTP proxy on the way to it, and to where its tokens come from
 ---@field http2? boolean speak HTTP/2 to it; default `false`
 ---@field headers? table<string, string> further header fields of every request
 ---@field stream_options? boolean `false` for providers that refuse `stream_options`; default `true`

@@ -17,7 +17,7 @@ local command = {
     { name = "policy", value = "NAME", doc = "under this policy, whoever asks" },
     { name = "at", value = "TIME", doc = "as at that time, UTC: 2026-12-24T18:30, 18:30 today, or Unix seconds" },
     { name = "api", value = "NAME",
-      doc = "what FILE is: chat, completions, embeddings, rerank, messages, responses, gemini; default what it looks like" },
+      doc = "what FILE is: chat, completions, embeddings, rerank, messages, responses, gemini; default as it looks" },
     { name = "model", value = "ID", doc = "instead of FILE's; Google's format has none in the body" },
   },
   doc = [[
@@ -122,7 +122,8 @@ function command.run(given)
   end
   local api = given.api or looks_like(body)
   if not api then
-    io.stderr:write("tidegate explain: with `input` it is a request for --api responses or --api embeddings: say which\n")
+    io.stderr:write("tidegate explain: with `input` it is a request for --api responses or --api embeddings: ",
+      "say which\n")
     return 2
   end
   body, err = as_planned(body, api)

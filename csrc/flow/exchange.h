@@ -28,6 +28,7 @@ enum {
     TG_EXCHANGE_HOLD_BYTES = 1 << 20,          /* translated bytes held back before the commit,
                                                   beside one event of the largest kind */
     TG_EXCHANGE_TURN_BYTES = 32 * 1024,        /* translated in one turn before it is sent */
+    TG_EXCHANGE_SLICE_BYTES = 16 * 1024,       /* of a stream's body read in one turn of the loop */
     TG_EXCHANGE_ERROR_BYTES = 64 * 1024,       /* read of a provider's error body */
     TG_EXCHANGE_DRAIN_MS   = 1000,             /* for the end of a body behind its terminal */
     TG_EXCHANGE_DRAIN_BYTES = 64 * 1024
@@ -54,7 +55,9 @@ struct tg_try {
     struct tg_engine   *engine;
     struct tg_upstream *up;
     struct tg_credentials_wait wait;           /* for a token, before anybody is asked */
-    struct tg_timer     timer;
+    struct tg_timer     timer;                 /* for the next slice, or the end of draining */
+    struct tg_buf       rest;                  /* of the body, as it came: for later turns */
+    bool                is_behind;             /* there are slices to read; `up` is paused */
     size_t              drained_bytes;
 };
 

@@ -187,7 +187,7 @@ static bool is_bomb(const struct tg_decode *d)
 
 /* Decode some of *in. Asks for one byte more than may come out, so that what
  * is too much shows itself. */
-static tg_err decode_some(struct tg_decode *d, struct tg_str *in, size_t out_max,
+static tg_err decode_step(struct tg_decode *d, struct tg_str *in, size_t out_max,
                           struct tg_buf *out)
 {
     size_t allowed = out->len < out_max ? out_max - out->len : 0;
@@ -207,15 +207,18 @@ static tg_err decode_some(struct tg_decode *d, struct tg_str *in, size_t out_max
     return err;
 }
 
-static tg_err decode_all(struct tg_decode *d, struct tg_str in, size_t out_max, struct tg_buf *out)
+static tg_err decode_until(struct tg_decode *d, struct tg_str *in, size_t enough, size_t out_max,
+                           struct tg_buf *out)
 {
     tg_err err = TG_OK;
 
-    while (!err && (in.len || !d->ended)) {
+    while (!err && (in->len || !d->ended)) {
+        if (out->len >= enough)
+            return TG_AGAIN;
         if (d->ended)
             err = begin_next_member(d);
         if (!err)
-            err = decode_some(d, &in, out_max, out);
+            err = decode_step(d, in, out_max, out);
     }
     return err == TG_AGAIN ? TG_OK : err;
 }
@@ -240,29 +243,40 @@ static tg_err begin_deflate(struct tg_decode *d, struct tg_str *in, size_t out_m
     bool is_zlib = is_zlib_header(d->first, (unsigned char)*in->at);
     if (!begin_zlib(d, is_zlib ? 15 : RAW_DEFLATE))
         return TG_ENOMEM;
-    return decode_all(d, (struct tg_str){ (char *)&d->first, 1 }, out_max, out);
+    struct tg_str first = { (char *)&d->first, 1 };
+    return decode_until(d, &first, SIZE_MAX, out_max, out);
 }
 
-static tg_err copy(struct tg_str in, size_t out_max, struct tg_buf *out)
+static tg_err copy(struct tg_str *in, size_t out_max, struct tg_buf *out)
 {
     size_t allowed = out->len < out_max ? out_max - out->len : 0;
+    struct tg_str all = *in;
 
-    if (in.len > allowed)
+    if (in->len > allowed)
         return TG_ETOOBIG;
-    return tg_buf_str(out, in);
+    *in = (struct tg_str){ 0 };
+    return tg_buf_str(out, all);
+}
+
+tg_err tg_decode_some(struct tg_decode *d, struct tg_str *in, size_t enough, size_t out_max,
+                      struct tg_buf *out)
+{
+    tg_err err = d->failed;
+
+    if (!err && d->coding == TG_CODING_NONE)
+        err = copy(in, out_max, out);
+    else if (!err && !d->begun)
+        err = begin_deflate(d, in, out_max, out);
+    if (!err && d->begun)
+        err = decode_until(d, in, enough, out_max, out);
+    if (err != TG_AGAIN)
+        d->failed = err;
+    return err;
 }
 
 tg_err tg_decode_feed(struct tg_decode *d, struct tg_str in, size_t out_max, struct tg_buf *out)
 {
-    if (d->failed || in.len == 0)
-        return d->failed;
-    if (d->coding == TG_CODING_NONE)
-        return d->failed = copy(in, out_max, out);
-    if (!d->begun)
-        d->failed = begin_deflate(d, &in, out_max, out);
-    if (!d->failed && d->begun)
-        d->failed = decode_all(d, in, out_max, out);
-    return d->failed;
+    return in.len ? tg_decode_some(d, &in, SIZE_MAX, out_max, out) : d->failed;
 }
 
 bool tg_decode_is_whole(const struct tg_decode *d)

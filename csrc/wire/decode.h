@@ -31,6 +31,11 @@ void tg_decode_free(struct tg_decode *d);
  * gzip members are fine. After an error each further call says the same. */
 tg_err tg_decode_feed(struct tg_decode *d, struct tg_str in, size_t out_max, struct tg_buf *out);
 
+/* The same of *in, of which what was used goes, until `out` has at least `enough`
+ * bytes. TG_AGAIN then: more can come of what is left, also when that is nothing. */
+tg_err tg_decode_some(struct tg_decode *d, struct tg_str *in, size_t enough, size_t out_max,
+                      struct tg_buf *out);
+
 /* At the end of the body: was the coded stream whole? An empty one is not. */
 bool tg_decode_is_whole(const struct tg_decode *d);
 

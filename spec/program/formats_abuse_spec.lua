@@ -271,6 +271,98 @@ describe("answers that are nonsense", function()
   end)
 end)
 
+-- ---- much in little ----
+
+local function gzip(bytes)
+  local path = os.tmpname()
+  local f = assert(io.open(path, "wb"))
+  f:write(bytes)
+  f:close()
+  local p = assert(io.popen("gzip -9 -c " .. path))
+  local packed = p:read "*a"
+  p:close()
+  os.remove(path)
+  return packed
+end
+
+-- 19 MB in 6 million events, among them a letter now and then; the white space keeps it from being a bomb. With the
+-- text that they make.
+local function tiny_events(f)
+  local parts, said = { f.begin }, {}
+  for i = 1, 30000 do
+    parts[#parts + 1] = f.event("{}"):rep(200) .. (" "):rep(i % 97)
+    if i % 300 == 0 then
+      said[#said + 1] = string.char(97 + i / 300 % 26)
+      parts[#parts + 1] = f.text(said[#said])
+    end
+  end
+  return table.concat(parts) .. f.ending, table.concat(said)
+end
+
+describe("a hundred kilobytes that unpack to six million events", function()
+  local f = FRAMINGS[4]
+  local plain, said = tiny_events(f)
+  local packed = gzip(plain)
+
+  local function unpacks(conn)
+    conn:write(head(f):gsub("\r\n\r\n$", "\r\nContent-Encoding: gzip%0") .. packed)
+    return false
+  end
+
+  it("are all read, in order, while others are answered", scene.with({ a = unpacks }, options(f, { workers = 1 }), function(s)
+    assert.is_true(#packed < 128 * 1024, #packed .. " of " .. #plain)
+    local r, slowest, asked = nil, 0, 0
+    scene.together { function() r = ask(s, "chat", true, 60) end, function()
+      assert(scene.eventually(5, function() return #s.a.requests == 1 end))
+      while not r do
+        local began = net.now()
+        assert.equal(200, http.get(s.port, "/health").status)
+        slowest, asked = math.max(slowest, net.now() - began), asked + 1
+      end
+    end }
+    assert.equal(said, r.reading.text)
+    assert.is_true(r.reading.complete)
+    assert.is_true(slowest < 0.25, ("%d answers, the slowest in %.2f s"):format(asked, slowest))
+  end))
+
+  it("are broken where they break off", scene.with({ a = function(conn)
+    conn:write(head(f):gsub("\r\n\r\n$", "\r\nContent-Encoding: gzip%0") .. packed:sub(1, #packed / 2))
+    return false
+  end }, options(f), function(s)
+    local r = ask(s, "chat", true, 60)
+    assert.is_falsy(r.reading.complete)
+    assert.equal(said:sub(1, #r.reading.text), r.reading.text)
+    assert.is_true(#r.reading.text > 20, r.reading.text)
+  end))
+
+  it("are read no further for a client who does not read, and whole once it does", function()
+    local texts = {}
+    for i = 1, 20000 do texts[i] = f.text(i .. ("x"):rep(500 + i % 7)) end
+    local much = gzip(f.begin .. table.concat(texts) .. f.ending)
+    scene.run({ a = function(conn)
+      conn:write(head(f):gsub("\r\n\r\n$", "\r\nContent-Encoding: gzip%0") .. much)
+      return false
+    end }, options(f), function(s)
+      local path, body = clients.request("chat", "test/model", { text = "hi", stream = true })
+      within(s, 32 * 1024, function()
+        local conn = assert(net.connect("127.0.0.1", s.port))
+        conn:write(http.request_text("POST", path, nil, body))
+        net.sleep(1)
+        assert.equal(200, http.get(s.port, "/health").status)
+        local r = http.read_response(conn, 30)
+        conn:close()
+        local i = 0
+        for n in r.body:gmatch '"content":"(%d+)x' do
+          i = i + 1
+          assert.equal(i, tonumber(n))
+        end
+        assert.equal(20000, i)
+        assert.matches("data: %[DONE%]\n\n$", r.body)
+      end)
+    end)
+  end)
+end)
+
 -- ---- hostile clients ----
 
 local function good(framing)

@@ -146,6 +146,55 @@ TEST("a body comes out the same however its coded bytes are cut")
     drop_samples(s);
 }
 
+/* Take it out so many bytes at a time. */
+static tg_err decode_in_slices(struct sample *s, size_t slice, struct tg_buf *out)
+{
+    struct tg_decode *d = tg_decode_new(s->coding);
+    struct tg_str in = tg_buf_view(&s->packed);
+    tg_err err = TG_AGAIN;
+
+    while (err == TG_AGAIN) {
+        struct tg_buf some = { 0 };
+        err = tg_decode_some(d, &in, slice, NO_LIMIT, &some);
+        CHECK(err != TG_AGAIN || some.len >= slice);
+        tg_buf_str(out, tg_buf_view(&some));
+        tg_buf_done(&some);
+    }
+    CHECK(in.len == 0 && tg_decode_is_whole(d));
+    tg_decode_free(d);
+    return err;
+}
+
+TEST("a body comes out the same in slices of any size")
+{
+    struct sample s[SAMPLES], large = { .coding = TG_CODING_GZIP };
+    struct tg_buf bytes = { 0 };
+
+    make_samples(s);
+    for (int i = 0; i < SAMPLES; i++) {
+        check_context = s[i].name;
+        for (size_t slice = 1; slice <= sizeof text; slice++) {
+            struct tg_buf out = { 0 };
+            CHECK_INT(decode_in_slices(&s[i], slice, &out), TG_OK);
+            CHECK_STR(tg_buf_view(&out), text);
+            tg_buf_done(&out);
+        }
+    }
+    drop_samples(s);
+
+    for (int i = 0; i < 20000; i++)
+        tg_buf_printf(&bytes, "data: %d\n", i);
+    pack(GZIP, bytes.at, bytes.len, &large.packed);
+    for (size_t slice = 1; slice < bytes.len; slice *= 3) {
+        struct tg_buf out = { 0 };
+        CHECK_INT(decode_in_slices(&large, slice, &out), TG_OK);
+        CHECK(out.len == bytes.len && memcmp(out.at, bytes.at, out.len) == 0);
+        tg_buf_done(&out);
+    }
+    tg_buf_done(&bytes);
+    tg_buf_done(&large.packed);
+}
+
 TEST("a stream that stops early is not whole, and what came of it is the beginning of the text")
 {
     struct sample s[SAMPLES];

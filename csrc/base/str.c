@@ -41,7 +41,7 @@ bool tg_str_cut(struct tg_str s, char c, struct tg_str *head, struct tg_str *tai
     const char *p = s.len ? memchr(s.at, c, s.len) : NULL;
     if (!p) {
         *head = s;
-        *tail = (struct tg_str){ s.at + s.len, 0 };
+        *tail = (struct tg_str){ s.len ? s.at + s.len : s.at, 0 };
         return false;
     }
     *head = (struct tg_str){ s.at, (size_t)(p - s.at) };

@@ -311,18 +311,18 @@ describe("a hundred kilobytes that unpack to six million events", function()
 
   it("are all read, in order, while others are answered", scene.with({ a = unpacks }, options(f, { workers = 1 }), function(s)
     assert.is_true(#packed < 128 * 1024, #packed .. " of " .. #plain)
-    local r, slowest, asked = nil, 0, 0
+    local r, answered = nil, 0
     scene.together { function() r = ask(s, "chat", true, 60) end, function()
       assert(scene.eventually(5, function() return #s.a.requests == 1 end))
       while not r do
-        local began = net.now()
         assert.equal(200, http.get(s.port, "/health").status)
-        slowest, asked = math.max(slowest, net.now() - began), asked + 1
+        answered = answered + 1
       end
     end }
     assert.equal(said, r.reading.text)
     assert.is_true(r.reading.complete)
-    assert.is_true(slowest < 0.25, ("%d answers, the slowest in %.2f s"):format(asked, slowest))
+    -- 19 MB are 1,200 slices, with a turn of the loop behind each; read in one turn there are one or two.
+    assert.is_true(answered > 50, answered .. " answers meanwhile")
   end))
 
   it("are broken where they break off", scene.with({ a = function(conn)

@@ -207,7 +207,8 @@ static tg_err find_module(void *owner, struct tg_str name, struct tg_buf *text,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct tg_sandbox_limits limits = { MEMORY, TURN_MS * 1000, TURN_MS * 1000 };
+    struct tg_sandbox_limits limits = { .memory_bytes = MEMORY, .turn_us = TURN_MS * 1000,
+                                       .load_us = TURN_MS * 1000 };
     struct tg_sandbox *sb = tg_sandbox_new(&limits);
     struct tg_buf text = { 0 }, wrapped = { 0 };
 

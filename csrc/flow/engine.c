@@ -221,13 +221,13 @@ static void make_id(struct tg_engine *e, uint64_t wall_ms, char id[TG_EXCHANGE_I
     id[TG_EXCHANGE_ID_LEN] = '\0';
 }
 
-static void refuse(struct tg_engine *e, struct tg_client *c, enum tg_api format,
+static void refuse(struct tg_engine *e, struct tg_client *c, enum tg_fault_shape shape,
                    const struct tg_fault *f)
 {
     char id[TG_EXCHANGE_ID_LEN + 1];
 
     make_id(e, tg_clock_wall_ms(), id);
-    tg_reply_fault(c, format, f, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
+    tg_reply_fault(c, shape, f, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
 }
 
 /* A browser asks before it sends: what OpenRouter answers. */
@@ -263,7 +263,7 @@ static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *
         return false;
     }
     if (!tg_admit(e->config, head, &r, &key, &fault)) {
-        refuse(e, c, r.format, &fault);
+        refuse(e, c, r.shape, &fault);
         return false;
     }
     if (!r.known)
@@ -275,11 +275,8 @@ static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *
         fault = (struct tg_fault){ .type = TG_FAULT_INVALID_REQUEST, .status = 415,
                                    .message = TG_STR("Compressed request bodies are not supported: "
                                                      "send the JSON as it is") };
-    else if (r.wants_array)
-        fault = tg_fault_make(TG_FAULT_INVALID_REQUEST, "Streams are server-sent events here: add "
-                                                        "?alt=sse to the URL");
     if (fault.type) {
-        refuse(e, c, r.format, &fault);
+        refuse(e, c, r.shape, &fault);
         return false;
     }
     return true;
@@ -297,7 +294,7 @@ static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_htt
 
     if (!e->hooks.answer || e->hooks.answer(e->api, &request, &reply) || reply.body.bad) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
-        refuse(e, c, TG_API_CHAT, &f);
+        refuse(e, c, r->shape, &f);
     } else {
         make_id(e, request.wall_ms, id);
         tg_buf_reset(&e->scratch);
@@ -491,18 +488,20 @@ static void on_relay(struct tg_engine *e, struct tg_config *config, struct tg_cl
 
     if (!x) {
         fault = tg_fault_make(TG_FAULT_SERVER, NULL);
-        refuse(e, c, r->format, &fault);
+        refuse(e, c, r->shape, &fault);
         return;
     }
     x->api = r->api;
     x->format = r->format;
+    x->shape = r->shape;
+    x->wants_array = r->wants_array;
     take_betas(x, head);
     if (!take_body(x, c, body, r, &fault) || !decide(x, head, &fault)) {
         if (!fault.type)
             fault = tg_fault_make(TG_FAULT_SERVER, NULL);
         if (x->desk->plan.needs == &x->desk->needs && fault.availability)
             tg_reply_metadata(x, false, x->began_ms, &metadata);
-        tg_reply_fault(c, r->format, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+        tg_reply_fault(c, r->shape, &fault, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
         tg_buf_done(&metadata);
         x->policy_failed = x->desk->plan.policy_failed;
@@ -526,7 +525,7 @@ static void on_request(void *arg, struct tg_client *c, const struct tg_http1_hea
 
     /* A body that took its time: the keys may have changed since the head. */
     if (!tg_admit(e->config, head, &r, &key, &fault)) {
-        refuse(e, c, r.format, &fault);
+        refuse(e, c, r.shape, &fault);
         return;
     }
     if (r.relays)

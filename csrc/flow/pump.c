@@ -652,22 +652,23 @@ static void send_head(struct tg_exchange *x)
 {
     struct tg_buf fields = { 0 };
 
-    tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN }, "text/event-stream");
+    tg_reply_fields(&fields, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+                    x->wants_array ? "application/json" : "text/event-stream");
     tg_buf_z(&fields, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n");
     tg_client_begin(x->client, 200, tg_buf_view(&fields));
     tg_buf_done(&fields);
 }
 
 /* What was read of a stream, as its client is to see it. */
-static struct tg_str presentable(struct tg_exchange *x)
+static struct tg_str presentable(struct tg_exchange *x, bool is_last)
 {
     hide_keys(x, &x->out);
-    return tg_translate_out(x, tg_buf_view(&x->out));
+    return tg_translate_out(x, &x->out, is_last);
 }
 
 static void end_stream(struct tg_exchange *x, struct tg_client *client)
 {
-    struct tg_str last = presentable(x);
+    struct tg_str last = presentable(x, true);
 
     if (x->translation.is_broken) {
         x->status = 500;
@@ -687,7 +688,7 @@ static void forward(struct tg_exchange *x)
 
     if (!x->forwards || !x->out.len)
         return;
-    room = tg_client_send(x->client, presentable(x));
+    room = tg_client_send(x->client, presentable(x, false));
     tg_translate_told(x);
     give_buffer(x);
     if (x->translation.is_broken)
@@ -741,7 +742,7 @@ static void send_ending(struct tg_exchange *x)
         if (x->is_stream)
             tg_client_abort(client);
         else
-            tg_reply_fault(client, x->format, &f, id, TG_STR(""));
+            tg_reply_fault(client, x->shape, &f, id, TG_STR(""));
     } else if (x->is_stream) {
         end_stream(x, client);
     } else {
@@ -762,7 +763,7 @@ static void send_error(struct tg_exchange *x, bool in_stream)
     x->client = NULL;
     x->status = tg_fault_status(&f);
     if (!in_stream) {
-        tg_reply_fault(client, x->format, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+        tg_reply_fault(client, x->shape, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        tg_buf_view(&metadata));
     } else if (!x->answer) {
         tg_client_abort(client);
@@ -900,7 +901,7 @@ void tg_pump_start(struct tg_exchange *x)
             .target = p->all[i].target, .context_length = p->all[i].endpoint->context_length };
     if (!x->candidates) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
-        tg_reply_fault(x->client, x->format, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
+        tg_reply_fault(x->client, x->shape, &f, (struct tg_str){ x->id, TG_EXCHANGE_ID_LEN },
                        TG_STR(""));
         x->client = NULL;
         free_exchange(x);

@@ -16,17 +16,7 @@ void tg_reply_fields(struct tg_buf *out, struct tg_str id, const char *content_t
     tg_buf_z(out, "\r\n");
 }
 
-static enum tg_fault_shape shape_of(enum tg_api format)
-{
-    switch (format) {
-    case TG_API_MESSAGES:  return TG_SHAPE_MESSAGES;
-    case TG_API_RESPONSES: return TG_SHAPE_RESPONSES;
-    case TG_API_GEMINI:    return TG_SHAPE_GEMINI;
-    default:               return TG_SHAPE_CHAT;
-    }
-}
-
-void tg_reply_fault(struct tg_client *c, enum tg_api format, const struct tg_fault *f,
+void tg_reply_fault(struct tg_client *c, enum tg_fault_shape shape, const struct tg_fault *f,
                     struct tg_str id, struct tg_str metadata)
 {
     struct tg_buf fields = { 0 }, body = { 0 };
@@ -39,7 +29,7 @@ void tg_reply_fault(struct tg_client *c, enum tg_api format, const struct tg_fau
         tg_buf_u64(&fields, ((uint64_t)f->retry_after_ms + 999) / 1000);
         tg_buf_z(&fields, "\r\n");
     }
-    tg_fault_put_body_as(&body, shape_of(format), f, id, metadata);
+    tg_fault_put_body_as(&body, shape, f, id, metadata);
     tg_client_reply(c, tg_fault_status(f), tg_buf_view(&fields), tg_buf_view(&body));
     tg_buf_done(&fields);
     tg_buf_done(&body);

@@ -9,10 +9,9 @@
  * not empty), and the content type. */
 void tg_reply_fields(struct tg_buf *out, struct tg_str id, const char *content_type);
 
-/* Answer with a fault in the client's format (chat, messages, responses,
- * gemini), metadata beside it where it was asked for (JSON text or empty). The
- * client pointer is dead afterwards. */
-void tg_reply_fault(struct tg_client *c, enum tg_api format, const struct tg_fault *f,
+/* Answer with a fault as the client's format tells it, metadata beside it where
+ * it was asked for (JSON text or empty). The client pointer is dead afterwards. */
+void tg_reply_fault(struct tg_client *c, enum tg_fault_shape shape, const struct tg_fault *f,
                     struct tg_str id, struct tg_str metadata);
 
 /* What the client is told about the way this exchange failed. Views hold as

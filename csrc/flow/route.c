@@ -93,6 +93,16 @@ static void find_google(struct tg_route *r)
     }
 }
 
+static enum tg_fault_shape shape_of(const struct tg_route *r)
+{
+    switch (r->format) {
+    case TG_API_MESSAGES:  return TG_SHAPE_MESSAGES;
+    case TG_API_RESPONSES: return TG_SHAPE_RESPONSES;
+    case TG_API_GEMINI:    return r->wants_array ? TG_SHAPE_GEMINI_ARRAY : TG_SHAPE_GEMINI;
+    default:               return TG_SHAPE_CHAT;
+    }
+}
+
 struct tg_route tg_route_of(const struct tg_http1_head *head)
 {
     static const char *const prefixes[] = { "/api/v1", "/v1", "/api/v1beta", "/v1beta" };
@@ -112,6 +122,7 @@ struct tg_route tg_route_of(const struct tg_http1_head *head)
         r.known = r.relays = true;             /* where Cohere's clients have it */
         r.api = TG_API_RERANK;
     }
+    r.shape = shape_of(&r);
     return r;
 }
 

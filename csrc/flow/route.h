@@ -3,6 +3,7 @@
 #define TG_ROUTE_H
 
 #include "wire/completion.h"
+#include "wire/fault.h"
 #include "wire/http1.h"
 
 struct tg_route {
@@ -10,7 +11,8 @@ struct tg_route {
     bool relays;                   /* an inference route, of this api ... */
     enum tg_api api;
     enum tg_api format;            /* ... in this client's format: chat, messages, responses or
-                                      gemini. Also where nothing is relayed: errors are told so */
+                                      gemini */
+    enum tg_fault_shape shape;     /* in which errors are told, also where nothing is relayed */
     bool is_health;
     bool streams;                  /* :streamGenerateContent */
     bool wants_array;              /* it, as one JSON array */

@@ -373,14 +373,23 @@ static tg_err put_frames(struct tg_exchange *x, struct tg_str chunks)
     return t->out.bad ? TG_ENOMEM : err;
 }
 
-struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_str chunks)
+/* Its frames become elements; false when out of memory. */
+static bool put_array(struct tg_exchange *x, struct tg_buf *frames, bool is_last)
+{
+    tg_array_fold(&x->translation.array, frames);
+    return !is_last || !tg_array_close(&x->translation.array, frames);
+}
+
+struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_buf *chunks, bool is_last)
 {
     struct tg_translation *t = &x->translation;
+    struct tg_buf *out = t->to_client ? &t->out : chunks;
 
-    if (!t->to_client || !chunks.len)
-        return chunks;
-    t->is_broken = t->is_broken || put_frames(x, chunks) != TG_OK;
-    return t->is_broken ? (struct tg_str){ 0 } : tg_buf_view(&t->out);
+    if (t->to_client && chunks->len)
+        t->is_broken = t->is_broken || put_frames(x, tg_buf_view(chunks)) != TG_OK;
+    if (x->wants_array)
+        t->is_broken = t->is_broken || !put_array(x, out, is_last);
+    return t->is_broken ? (struct tg_str){ 0 } : tg_buf_view(out);
 }
 
 void tg_translate_told(struct tg_exchange *x)

@@ -14,6 +14,7 @@
 
 #include "flow/convert.h"
 #include "wire/answer.h"
+#include "wire/array.h"
 #include "wire/edit.h"
 
 struct tg_exchange;
@@ -25,6 +26,7 @@ struct tg_translation {
     int  up, down;             /* the handles of the streams of both; 0: none yet */
     struct tg_convert_request sent;    /* what the provider is asked, where it was made for it */
     struct tg_buf out;         /* what the client gets of the chunks */
+    struct tg_array array;     /* of a client that wants one */
 };
 
 /* What goes upstream for one attempt. `fields` are further header lines. */
@@ -67,9 +69,10 @@ tg_err tg_translate_event(struct tg_exchange *x, const struct tg_sse_event *ev);
  * leaves it as it is. */
 tg_err tg_translate_whole(struct tg_exchange *x, struct tg_str body);
 
-/* What goes to the client for these chunks; holds until tg_translate_told().
- * Empty from the moment on that x->translation.is_broken. */
-struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_str chunks);
+/* What goes to the client for these chunks, which it may change; `is_last`: and
+ * for the end of the stream. Holds until tg_translate_told(). Empty from the
+ * moment on that x->translation.is_broken. */
+struct tg_str tg_translate_out(struct tg_exchange *x, struct tg_buf *chunks, bool is_last);
 
 /* It went: a stream holds no memory while it has nothing to say. */
 void tg_translate_told(struct tg_exchange *x);

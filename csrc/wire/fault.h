@@ -99,7 +99,8 @@ enum tg_fault_shape {
     TG_SHAPE_CHAT,         /* tg_fault_put_body() */
     TG_SHAPE_MESSAGES,     /* {"type":"error","error":{"type":...},"request_id":...} */
     TG_SHAPE_RESPONSES,    /* {"error":{"code","message",...},"error_type":...} */
-    TG_SHAPE_GEMINI        /* {"error":{"code","message","status","details":[...]}} */
+    TG_SHAPE_GEMINI,       /* {"error":{"code","message","status","details":[...]}} */
+    TG_SHAPE_GEMINI_ARRAY  /* [that]: where a stream were an array */
 };
 
 /* The envelope in that shape, in the words that the format's SDKs know. `id`

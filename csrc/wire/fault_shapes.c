@@ -193,13 +193,16 @@ tg_err tg_fault_put_error_as(struct tg_buf *out, enum tg_fault_shape shape, stru
         break;
     case TG_SHAPE_MESSAGES:  put_messages(out, error, id); break;
     case TG_SHAPE_RESPONSES: put_responses(out, error); break;
+    case TG_SHAPE_GEMINI_ARRAY:
+        tg_buf_char(out, '[');
+        /* fall through */
     case TG_SHAPE_GEMINI:    put_gemini(out, error); break;
     }
     if (metadata.len) {
         tg_buf_z(out, ",\"openrouter_metadata\":");
         tg_buf_str(out, metadata);
     }
-    return tg_buf_char(out, '}');
+    return tg_buf_z(out, shape == TG_SHAPE_GEMINI_ARRAY ? "}]\n" : "}");
 }
 
 tg_err tg_fault_put_body_as(struct tg_buf *out, enum tg_fault_shape shape,

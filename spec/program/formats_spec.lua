@@ -160,7 +160,8 @@ describe("an error is told in the client's format:", function()
     { "/v1/responses", { model = "test/model", input = "x", store = true }, 400, function(e) return e.error.message:find "store" end },
     { "/v1beta/models/no/such:generateContent", { contents = { { parts = { { text = "x" } } } } }, 400,
       function(e) return e.error.code == 400 and e.error.status == "INVALID_ARGUMENT" end },
-    { "/v1beta/models/test/model:streamGenerateContent", { contents = {} }, 400, function(e) return e.error.message:find "alt=sse" end },
+    { "/v1beta/models/test/model:streamGenerateContent?alt=sse", { contents = {} }, 400, function(e) return e.error.message:find "messages" end },
+    { "/v1beta/models/test/model:streamGenerateContent", { contents = {} }, 400, function(e) return e[1].error.message:find "messages" end },
     { "/v1/rerank", { model = "test/model", documents = { "a" } }, 400, function(e) return e.error.message:find "query" end },
   } do
     it(case[1] .. ": " .. (type(case[2]) == "table" and json.encode(case[2]) or case[2]), scene.with({ a = says "x" },
@@ -351,6 +352,115 @@ describe("a format of one's own", function()
     assert.matches("mine%.lua:1:", told[1].message)
     assert.equal(1, told[1].failures)
     assert.equal(6, told[2].failures)
+  end))
+end)
+
+-- ---- streams as one array ----
+
+describe("a stream of Google's without alt=sse", function()
+  local PATH = "/v1beta/models/test/model:streamGenerateContent"
+  local ASKED = json.encode { contents = { { role = "user", parts = { { text = "x" } } } } }
+  local GEMINI = { provider_fields = { a = { wire = "gemini" } } }
+  local HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+  local function piece(text, rest)
+    return ('data: {"candidates": [{"content": {"parts": [{"text": "%s"}],"role": "model"},"index": 0%s}]}\r\n\r\n')
+      :format(text, rest or "")
+  end
+
+  -- Each piece is written when `go` has been called once more.
+  local function in_turn(pieces)
+    local told = 0
+    return function() told = told + 1 end, function(conn)
+      conn:write(HEAD)
+      for i, text in ipairs(pieces) do
+        while told < i do net.sleep(0.005) end
+        conn:write(text)
+      end
+      return false
+    end
+  end
+
+  local function texts(list)
+    local out = {}
+    for i, one in ipairs(list) do
+      local parts = one.candidates and one.candidates[1].content.parts
+      out[i] = parts and parts[1] and parts[1].text or ""
+    end
+    return table.concat(out, "|")
+  end
+
+  local go, answer = in_turn { piece "he", piece "l\\nl", piece("o", ',"finishReason": "STOP"') }
+
+  it("is one JSON array, an element for each event, sent as it comes", scene.with({ a = answer }, GEMINI, function(s)
+    local conn = assert(net.connect("127.0.0.1", s.port))
+    conn:write(http.request_text("POST", PATH, { Connection = "close" }, ASKED))
+    go()
+    local head = {}
+    repeat head[#head + 1] = conn:read_line(5) until head[#head] == ""
+    assert.truthy(table.concat(head, "\n"):find "Content%-Type: application/json")
+    local first = conn:read(tonumber(conn:read_line(5), 16), 5)
+    assert.truthy(first:find '^%[{"candidates": %[{"content": {"parts": %[{"text": "he"}', first)
+    go()
+    go()
+    local rest = conn:read_all(5)
+    assert.truthy(rest:find(',\r\n{"candidates": [{"content": {"parts": [{"text": "l\\nl"}', 1, true), rest)
+    assert.truthy(rest:find "\n%]\n\r\n0\r\n\r\n$", rest)
+    conn:close()
+  end))
+
+  it("is the same one that a client of server-sent events gets", scene.with({ a = function(conn)
+    conn:write(HEAD .. piece "he" .. "data: {\ndata:  }\n\n" .. piece("llo", ',"finishReason": "STOP"'))
+    return false
+  end }, GEMINI, function(s)
+    local list = json.decode(http.post(s.port, PATH, ASKED).body)
+    local events = http.events((http.post(s.port, PATH .. "?alt=sse", ASKED).body:gsub("\r", "")))
+    assert.equal("he||llo", texts(list))
+    assert.equal("STOP", list[#list].candidates[1].finishReason)
+    assert.truthy(list[#list].usageMetadata.cost)
+    assert.equal("he", json.decode(events[1]).candidates[1].content.parts[1].text)
+  end))
+
+  it("is written over providers of every format", scene.with({ a = says "hello", b = says("hello", completion) }, {
+    order = { "a", "b" }, provider_fields = { a = ANTHROPIC },
+  }, function(s)
+    for _, slug in ipairs { "a", "b" } do
+      local body = json.encode { contents = { { parts = { { text = "x" } } } }, provider = { only = { slug } } }
+      local r = http.post(s.port, PATH, body)
+      local list = json.decode(r.body)
+      assert.equal("hello|", texts(list), r.body)
+      assert.equal("STOP", list[2].candidates[1].finishReason)
+      assert.equal(2, list[2].usageMetadata.candidatesTokenCount)
+    end
+  end))
+
+  it("ends in an element that is the error when it breaks off", scene.with({ a = function(conn)
+    conn:write(HEAD .. piece "he")
+    net.sleep(0.05)
+    conn:reset()
+    return false
+  end, b = function(conn)
+    conn:write(HEAD .. 'data: {"choices":[{"index":0,"delta":{"content":"he"}}]}\n\n')
+    net.sleep(0.05)
+    conn:reset()
+    return false
+  end }, { order = { "a", "b" }, provider_fields = { a = { wire = "gemini" } } }, function(s)
+    for _, slug in ipairs { "a", "b" } do
+      local body = json.encode { contents = { { parts = { { text = "x" } } } }, provider = { only = { slug } } }
+      local r = http.post(s.port, PATH, body)
+      local list = json.decode(r.body)
+      assert.equal("he|", texts(list), r.body)
+      assert.equal(502, list[2].error.code)
+      assert.is_nil(r.body:find("finishReason", 1, true))
+    end
+  end))
+
+  it("is an array of the error alone when it never began", scene.with({ a = function(conn)
+    write(conn, 429, '{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED"}}')
+  end }, GEMINI, function(s)
+    local r = http.post(s.port, PATH, ASKED)
+    assert.equal(429, r.status)
+    assert.equal("RESOURCE_EXHAUSTED", json.decode(r.body)[1].error.status)
   end))
 end)
 

@@ -368,6 +368,11 @@ TEST("the envelope is the one that a format's SDKs read")
                 "\"status\":\"UNAUTHENTICATED\",\"details\":[{\"@type\":"
                 "\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"AUTHENTICATION\","
                 "\"domain\":\"tidegate\"}]},\"openrouter_metadata\":{}}");
+    check_shape(TG_SHAPE_GEMINI_ARRAY, &f, "", "",
+                "[{\"error\":{\"code\":401,\"message\":\"Missing Authentication header\","
+                "\"status\":\"UNAUTHENTICATED\",\"details\":[{\"@type\":"
+                "\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"AUTHENTICATION\","
+                "\"domain\":\"tidegate\"}]}}]\n");
     check_shape(TG_SHAPE_CHAT, &f, "", "",
                 "{\"error\":{\"code\":401,\"message\":\"Missing Authentication header\","
                 "\"error_type\":\"authentication\",\"http_status\":401,"

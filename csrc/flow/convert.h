@@ -25,7 +25,8 @@ struct tg_convert_about {
     struct tg_str betas;                   /* the client's beta words that the wire knows */
     int64_t       max_completion_tokens;   /* of the endpoint; 0 unknown */
     bool          stream;
-    bool          counts;                  /* the answer is a count of tokens */
+    bool          counts;                  /* the answer is a count of tokens ... */
+    bool          embeds, is_batch;        /* ... or embeddings, of several */
     bool          wants_base64;            /* embeddings: vectors as base64, not as numbers */
 };
 

@@ -495,6 +495,7 @@ static void on_relay(struct tg_engine *e, struct tg_config *config, struct tg_cl
     x->format = r->format;
     x->shape = r->shape;
     x->wants_array = r->wants_array;
+    x->is_batch = r->is_batch;
     take_betas(x, head);
     if (!take_body(x, c, body, r, &fault) || !decide(x, head, &fault)) {
         if (!fault.type)

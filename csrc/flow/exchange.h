@@ -98,6 +98,7 @@ struct tg_exchange {
                                                   messages, responses, gemini */
     enum tg_fault_shape shape;                 /* errors are told so */
     bool              wants_array;             /* the stream as one JSON array */
+    bool              is_batch;                /* the embeddings of several, in Google's way */
     bool              is_marked;               /* the original holds what converters put there */
     bool              is_stream, wants_metadata, wants_base64, policy_failed;
     bool              remembers, remembers_cached;  /* a success of this attempt makes the

@@ -70,10 +70,12 @@ static void find_named(struct tg_route *r)
 /* "/models/google/gemini-2.5-flash:generateContent": the last colon is Google's. */
 static void find_google(struct tg_route *r)
 {
-    static const struct { const char *verb; enum tg_api api; bool streams; } verbs[] = {
-        { ":generateContent",       TG_API_GEMINI, false },
-        { ":streamGenerateContent", TG_API_GEMINI, true },
-        { ":countTokens",           TG_API_COUNT,  false },
+    static const struct { const char *verb; enum tg_api api; bool streams, is_batch; } verbs[] = {
+        { ":generateContent",       .api = TG_API_GEMINI },
+        { ":streamGenerateContent", .api = TG_API_GEMINI, .streams = true },
+        { ":countTokens",           .api = TG_API_COUNT },
+        { ":embedContent",          .api = TG_API_EMBEDDINGS },
+        { ":batchEmbedContents",    .api = TG_API_EMBEDDINGS, .is_batch = true },
     };
     static const char models[] = "/models/";
     size_t head = sizeof models - 1;
@@ -88,6 +90,7 @@ static void find_google(struct tg_route *r)
         r->api = verbs[i].api;
         r->format = TG_API_GEMINI;
         r->streams = verbs[i].streams;
+        r->is_batch = verbs[i].is_batch;
         r->wants_array = r->streams && !is_asked(r->query, "alt=sse");
         r->model = (struct tg_str){ r->path.at + head, r->path.len - head - tail };
     }

@@ -16,6 +16,7 @@ struct tg_route {
     bool is_health;
     bool streams;                  /* :streamGenerateContent */
     bool wants_array;              /* it, as one JSON array */
+    bool is_batch;                 /* :batchEmbedContents */
     struct tg_str model;           /* of Google's paths, still percent-encoded */
     struct tg_str path, query;     /* behind the prefix */
 };

@@ -19,7 +19,8 @@ const struct tg_wire *tg_translate_wire(const struct tg_exchange *x)
 
 bool tg_translate_passes(const struct tg_exchange *x)
 {
-    return tg_wire_passes(tg_translate_wire(x), x->api) && !(x->is_marked && is_clients_own(x->api));
+    return tg_wire_passes(tg_translate_wire(x), x->api) &&
+           (x->format == TG_API_CHAT || (x->format == x->api && !x->is_marked));
 }
 
 enum tg_api tg_translate_answer_api(const struct tg_exchange *x)
@@ -40,12 +41,13 @@ static struct tg_convert_about about_wire(const struct tg_exchange *x)
     };
 }
 
-/* A count is told as the client's format tells one. */
+/* Counts and embeddings are told as the client's format tells them. */
 static struct tg_convert_about about_client(const struct tg_exchange *x)
 {
     return (struct tg_convert_about){
-        .api = x->api == TG_API_COUNT ? x->format : x->api, .stream = x->is_stream,
-        .counts = x->api == TG_API_COUNT,
+        .api = x->format == TG_API_CHAT ? x->api : x->format, .stream = x->is_stream,
+        .counts = x->api == TG_API_COUNT, .embeds = x->api == TG_API_EMBEDDINGS,
+        .is_batch = x->is_batch,
     };
 }
 
@@ -83,7 +85,9 @@ static bool is_marked(struct tg_str body)
 
 tg_err tg_translate_in(struct tg_exchange *x, struct tg_str model, bool stream, struct tg_buf *why)
 {
-    struct tg_convert_about about = { .api = x->format, .model = model, .stream = stream };
+    struct tg_convert_about about = { .api = x->format, .model = model, .stream = stream,
+                                      .embeds = x->api == TG_API_EMBEDDINGS,
+                                      .is_batch = x->is_batch };
 
     x->is_marked = is_marked(tg_buf_view(&x->original));
     return read_as_chat(x, &about, tg_buf_view(&x->original), &x->body, why);
@@ -238,8 +242,7 @@ void tg_translate_begin(struct tg_exchange *x)
     close_stream(x, &of->up);
     forget_request(&of->sent);
     of->from_wire = !passes && wire->converts.len && !wire->answers_are_chat;
-    of->to_client = !passes && (is_clients_own(x->api) || x->api == TG_API_COMPLETIONS ||
-                                x->api == TG_API_COUNT);
+    of->to_client = !passes && (x->format != TG_API_CHAT || x->api == TG_API_COMPLETIONS);
 }
 
 tg_err tg_translate_request(struct tg_exchange *x, struct tg_translated *t)

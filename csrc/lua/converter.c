@@ -47,6 +47,10 @@ static void push_about(lua_State *L, const struct tg_convert_about *a)
     tgl_set_bool(L, "stream", a->stream);
     if (a->counts)
         tgl_set_bool(L, "counts", true);
+    if (a->embeds)
+        tgl_set_bool(L, "embeds", true);
+    if (a->is_batch)
+        tgl_set_bool(L, "is_batch", true);
     if (a->wants_base64)
         tgl_set_str(L, "encoding_format", TG_STR("base64"));
     if (!a->wire)

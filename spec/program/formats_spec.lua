@@ -4,6 +4,7 @@ package.path = "spec/support/?.lua;" .. package.path
 
 local json    = require("tidegate.core").json
 local net     = require("tidegate.core").net
+local gateway = require "gateway"
 local http    = require "http"
 local scene   = require "scene"
 
@@ -352,6 +353,58 @@ describe("a format of one's own", function()
     assert.matches("mine%.lua:1:", told[1].message)
     assert.equal(1, told[1].failures)
     assert.equal(6, told[2].failures)
+  end))
+end)
+
+-- ---- Google's embeddings ----
+
+describe("embeddings that a client of Google's asks for", function()
+  local PATH = "/v1beta/models/test/embed:batchEmbedContents"
+  local ASKED = { requests = {
+    { model = "models/test/embed", content = { parts = { { text = "tide" } } }, taskType = "RETRIEVAL_DOCUMENT", title = "T" },
+    { model = "models/test/embed", content = { parts = { { text = "moon" } } }, taskType = "CLUSTERING" } } }
+  local EMBEDS = gateway.model("test/embed", { { provider = "a" } })
+  EMBEDS.architecture = { input_modalities = { "text" }, output_modalities = { "embeddings" } }
+  local METADATA = { ["X-OpenRouter-Metadata"] = "enabled" }
+  local OPENAI = '{"object":"list","model":"x","data":[{"object":"embedding","index":0,"embedding":[0.10]},'
+    .. '{"object":"embedding","index":1,"embedding":[-2]}],"usage":{"prompt_tokens":4,"total_tokens":4}}'
+
+  local function with(answer, fields)
+    return { a = function(conn) write(conn, 200, answer) end }, { models = { EMBEDS }, provider_fields = { a = fields } }
+  end
+
+  local providers, options = with('{"embeddings":[{"values":[0.10]},{"values":[-2]}]}', { wire = "gemini" })
+  it("reach a Gemini with all that each request says", scene.with(providers, options, function(s)
+    local r = post(s, PATH, ASKED, METADATA)
+    assert.equal(200, r.status, r.body)
+    assert.truthy(r.body:find('{"embeddings":[{"values":[0.10]},{"values":[-2]}],"usageMetadata":{"promptTokenCount":', 1, true), r.body)
+    local sent = s.a.requests[1]
+    assert.truthy(sent.path:find "/v1beta/models/up%-a:batchEmbedContents$", sent.path)
+    assert.same({ { model = "models/up-a", content = { parts = { { text = "tide" } } }, taskType = "RETRIEVAL_DOCUMENT", title = "T" },
+                  { model = "models/up-a", content = { parts = { { text = "moon" } } }, taskType = "CLUSTERING" } },
+      json.decode(sent.body).requests)
+    assert.truthy(json.encode(r.json.openrouter_metadata):find('"dropped_parameters":[]', 1, true), r.body)
+  end))
+
+  providers, options = with(OPENAI)
+  it("reach others in their format, without what has no place there, which is told", scene.with(providers, options, function(s)
+    local r = post(s, PATH, ASKED, METADATA)
+    assert.equal(200, r.status, r.body)
+    assert.equal('{"model":"up-a","input":["tide","moon"]}', s.a.requests[1].body)
+    assert.equal(4, r.json.usageMetadata.promptTokenCount)
+    assert.truthy(json.encode(r.json.openrouter_metadata):find('"dropped_parameters":["requests"]', 1, true), r.body)
+  end))
+
+  it("are one vector where one was asked for", scene.with(providers, options, function(s)
+    local r = post(s, "/v1beta/models/test/embed:embedContent", { content = { parts = { { text = "tide" } } } })
+    assert.truthy(r.body:find('^{"embedding":{"values":%[0.10%]}'), r.body)
+  end))
+
+  it("are refused in Google's words", scene.with(providers, options, function(s)
+    local r = post(s, PATH, { requests = { { content = { parts = {} } } } })
+    assert.equal(400, r.status)
+    assert.equal("INVALID_ARGUMENT", r.json.error.status)
+    assert.equal(0, #s.a.requests)
   end))
 end)
 

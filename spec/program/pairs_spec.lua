@@ -211,6 +211,25 @@ local OTHERS = {
       assert.is_string(json.decode(r.body).data[1].embedding)
     end },
   } },
+  { "embedContent", nil, {
+    { "one vector", function(port, model)
+      local r = post(port, "/v1beta/models/" .. model .. ":embedContent", { content = { parts = { { text = "tide" } } } })
+      assert.equal(200, r.status, r.body)
+      local answer = json.decode(r.body)
+      assert.is_number(answer.embedding.values[1])
+      assert.is_true(answer.usageMetadata.promptTokenCount > 0)
+    end },
+    { "a batch", function(port, model)
+      local r = post(port, "/v1beta/models/" .. model .. ":batchEmbedContents", { requests = {
+        { model = "models/" .. model, content = { parts = { { text = "ti" }, { text = "de" } } }, taskType = "SEMANTIC_SIMILARITY" },
+        { model = "models/" .. model, content = { parts = { { text = "moon" } } }, taskType = "RETRIEVAL_DOCUMENT", title = "T" },
+      } })
+      assert.equal(200, r.status, r.body)
+      local answer = json.decode(r.body)
+      assert.equal(2, #answer.embeddings)
+      assert.is_number(answer.embeddings[2].values[1])
+    end },
+  } },
   { "rerank", "/v1/rerank", {
     { "places", function(port, model)
       local r = post(port, "/v1/rerank", { model = model, query = "tide", documents = { "rock", "the tide" }, top_n = 1 })
@@ -232,7 +251,7 @@ local OTHERS = {
 }
 
 -- Which wires offer it, by their own files; a prompt becomes a chat anywhere.
-local JOB = { embeddings = "embeddings", rerank = "rerank", ["counts of tokens"] = "count" }
+local JOB = { embeddings = "embeddings", embedContent = "embeddings", rerank = "rerank", ["counts of tokens"] = "count" }
 
 local function offers(what, wire)
   local job = JOB[what]
@@ -259,7 +278,8 @@ end
 local ROWS = {
   { "chat", "`/chat/completions`" }, { "messages", "`/messages`" }, { "responses", "`/responses`" },
   { "gemini", "`:generateContent`, `:streamGenerateContent`" }, { "completions", "`/completions`" },
-  { "embeddings", "`/embeddings`" }, { "rerank", "`/rerank`" }, { "counts of tokens", "counts of tokens" },
+  { "embeddings", "`/embeddings`" }, { "embedContent", "`:embedContent`, `:batchEmbedContents`" },
+  { "rerank", "`/rerank`" }, { "counts of tokens", "counts of tokens" },
 }
 
 local function table_of(failures)
@@ -290,7 +310,7 @@ local function cases()
     end
     for _, other in ipairs(OTHERS) do
       for _, c in ipairs(offers(other[1], wire) and other[3] or {}) do
-        local kind = other[1] == "embeddings" and "e/" or other[1] == "rerank" and "r/" or "m/"
+        local kind = JOB[other[1]] == "embeddings" and "e/" or other[1] == "rerank" and "r/" or "m/"
         list[#list + 1] = { other[1], wire, c[1], function(port) c[2](port, kind .. wire[1]) end }
       end
     end

@@ -89,6 +89,19 @@ async function counted({ models, model }) {
   assert.ok(r.totalTokens > 0);
 }
 
+const inputs = ["tide", "moon"];
+
+async function embedded({ models, wire, world }) {
+  const r = await models.embedContent({ model: `embed/${wire.name}`, contents: inputs,
+    config: { taskType: "RETRIEVAL_QUERY", outputDimensionality: 4 } });
+  assert.equal(r.embeddings.length, 2);
+  for (const { values } of r.embeddings) {
+    assert.equal(values.length, 4);
+    assert.ok(values.every((v) => typeof v === "number"));
+  }
+  for (const text of inputs) assert.ok((await world.seen()).body.includes(text));
+}
+
 // ---- functions ----
 
 // By hand: the answer's content goes back as it came, signatures among it.
@@ -179,6 +192,7 @@ everyWire("@google/genai", connect, [
   ["takes an instruction and a limit", instructed],
   ["names the model that was asked for", named],
   ["counts tokens", counted, when("counts")],
+  ["embeds two texts", embedded, when("embeds")],
   ["throws where nobody counts tokens", uncounted, { only: (wire) => !wire.counts }],
   ["goes through a function by hand, signatures sent back", loop(false)],
   ["goes through a function by hand, from a stream", loop(true)],

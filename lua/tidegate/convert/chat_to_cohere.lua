@@ -285,6 +285,11 @@ local function put_input(out, input)
   return true
 end
 
+-- What others tell apart, in Cohere's words.
+local INPUT_TYPES = { query = "search_query", code_query = "search_query", question_answering = "search_query",
+                      fact_verification = "search_query", document = "search_document", passage = "search_document",
+                      similarity = "clustering" }
+
 --- @treturn ?string  the body of POST /v2/embed; nil and a sentence when there is none
 function chat_to_cohere.embeddings(text, about)
   local body, err = json.read(text, KEEP)
@@ -292,7 +297,7 @@ function chat_to_cohere.embeddings(text, about)
   local format = body.encoding_format == "base64" and "base64" or "float"
   local out = {
     model = about.model or body.model, images = body.images,
-    input_type = body.input_type or body.images and "image" or "search_document",
+    input_type = INPUT_TYPES[body.input_type] or body.input_type or body.images and "image" or "search_document",
     embedding_types = body.embedding_types or { format }, output_dimension = body.dimensions,
     truncate = body.truncate, max_tokens = body.max_tokens, priority = body.priority,
   }

@@ -7,6 +7,7 @@ local answers    = require "tidegate.convert.gemini.answers"
 local chat       = require "tidegate.convert.chat"
 local config     = require "tidegate.convert.gemini.config"
 local contents   = require "tidegate.convert.gemini.contents"
+local embedded   = require "tidegate.convert.gemini.embedded"
 local embeddings = require "tidegate.convert.gemini.embeddings"
 local tools      = require "tidegate.convert.gemini.tools"
 local words      = require "tidegate.convert.gemini.words"
@@ -76,6 +77,7 @@ chat_to_gemini.embeddings = embeddings.request
 chat_to_gemini.answer = answers.whole
 chat_to_gemini.stream = answers.stream
 chat_to_gemini.error  = answers.error
+chat_to_gemini.embeddings_answer = embedded.answer
 
 --- @tparam number tokens
 function chat_to_gemini.count_answer(tokens)

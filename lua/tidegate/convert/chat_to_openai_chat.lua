@@ -3,10 +3,11 @@
 --
 -- What a chat client sends never comes here: it passes as it is.
 
-local json     = require("tidegate.core").json
-local chat     = require "tidegate.convert.chat"
-local edit     = require "tidegate.convert.edit"
-local messages = require "tidegate.convert.openai_chat.messages"
+local json       = require("tidegate.core").json
+local chat       = require "tidegate.convert.chat"
+local edit       = require "tidegate.convert.edit"
+local embeddings = require "tidegate.convert.openai_chat.embeddings"
+local messages   = require "tidegate.convert.openai_chat.messages"
 
 local M = { from = "chat", to = "openai-chat" }
 
@@ -67,5 +68,7 @@ function M.request(text)
   put_tools(members, lost)
   return json.encode(members), chat.sorted(lost)
 end
+
+M.embeddings = embeddings
 
 return M

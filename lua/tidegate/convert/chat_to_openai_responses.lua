@@ -3,14 +3,15 @@
 -- docs/wires/openai-responses.md says what becomes of what. Stateless: nothing is kept at the provider, and what
 -- reasoning needs to come back is asked for in each request. Pure.
 
-local json     = require("tidegate.core").json
-local chat     = require "tidegate.convert.chat"
-local edit     = require "tidegate.convert.edit"
-local items    = require "tidegate.convert.responses.items"
-local messages = require "tidegate.convert.responses.messages"
-local output   = require "tidegate.convert.responses.output"
-local sse      = require "tidegate.convert.sse"
-local tools    = require "tidegate.convert.responses.tools"
+local json       = require("tidegate.core").json
+local chat       = require "tidegate.convert.chat"
+local edit       = require "tidegate.convert.edit"
+local embeddings = require "tidegate.convert.openai_chat.embeddings"
+local items      = require "tidegate.convert.responses.items"
+local messages   = require "tidegate.convert.responses.messages"
+local output     = require "tidegate.convert.responses.output"
+local sse        = require "tidegate.convert.sse"
+local tools      = require "tidegate.convert.responses.tools"
 
 local converter = { from = "chat", to = "openai-responses" }
 
@@ -130,11 +131,7 @@ function converter.request(text, about)
 end
 
 --- Embeddings are asked for as everywhere in OpenAI's APIs.
-function converter.embeddings(text, about)
-  return edit.object(text, function(name, value)
-    return name, name == "model" and about.model and json.encode(about.model) or value
-  end), {}
-end
+converter.embeddings = embeddings
 
 -- What a count is made of.
 local COUNTED = { "model", "input", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "truncation" }

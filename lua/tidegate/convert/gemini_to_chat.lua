@@ -6,6 +6,7 @@ local json       = require("tidegate.core").json
 local chat       = require "tidegate.convert.chat"
 local chunk      = require "tidegate.convert.chunk"
 local config     = require "tidegate.convert.gemini.config"
+local embedded   = require "tidegate.convert.gemini.embedded"
 local embeddings = require "tidegate.convert.gemini.embeddings"
 local messages   = require "tidegate.convert.gemini.messages"
 local reply      = require "tidegate.convert.gemini.reply"
@@ -57,6 +58,8 @@ function gemini_to_chat.request(text, about)
   end
   return written(out, texts, about and about.stream), chat.sorted(lost)
 end
+
+gemini_to_chat.embeddings_request = embedded.request
 
 -- ---- answers ----
 

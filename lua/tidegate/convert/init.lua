@@ -84,12 +84,13 @@ local function refusal(text, why)
 end
 
 --- A client's request as a chat request.
--- @tparam table about  { api, model (of the path, or ""), stream }
--- @treturn ?string  the chat
+-- @tparam table about  { api, model (of the path, or ""), stream, embeds, is_batch }
+-- @treturn ?string  the chat; or OpenAI's request for embeddings
 -- @treturn string  the names of what has no place in it, as elements of a JSON array; or the sentence
 -- @treturn string  empty: a chat has no header lines
 function convert.read_request(text, about)
-  local body, lost = to_chat(CLIENTS[about.api]).request(text, about)
+  local reader = to_chat(CLIENTS[about.api])
+  local body, lost = (about.embeds and reader.embeddings_request or reader.request)(text, about)
   if not body then return nil, refusal(text, lost) end
   return body, elements(lost), ""
 end
@@ -121,10 +122,11 @@ function convert.read_answer(text, about)
   return reader[JOBS[about.api] or "answer"](text, about)
 end
 
---- A whole chat completion as a client's format has it.
+--- A whole chat completion as a client's format has it; or a count, or embeddings.
 function convert.write_answer(text, about)
   local writer = from_chat(CLIENTS[about.api])
   if about.counts then return writer.count_answer(json.read(text).prompt_tokens) end
+  if about.embeds then return writer.embeddings_answer(text, about) end
   return writer.answer(text, about)
 end
 

@@ -23,6 +23,8 @@ TEST("inference routes are known below every prefix")
         { "/responses/input_tokens", TG_API_COUNT,       TG_API_RESPONSES },
         { "/models/a/b:generateContent", TG_API_GEMINI,  TG_API_GEMINI },
         { "/models/a/b:countTokens",     TG_API_COUNT,   TG_API_GEMINI },
+        { "/models/a/b:embedContent",       TG_API_EMBEDDINGS, TG_API_GEMINI },
+        { "/models/a/b:batchEmbedContents", TG_API_EMBEDDINGS, TG_API_GEMINI },
     };
     static const char *const prefixes[] = { "/v1", "/api/v1", "/v1beta", "/api/v1beta" };
     char target[128];

@@ -212,6 +212,8 @@ describe("chat_to_cohere.embeddings", function()
 
   for _, case in ipairs {
     { '{"input":"a"}', '{"embedding_types":["float"],"input_type":"search_document","model":"embed-v4.0","texts":["a"]}' },
+    { '{"input":"a","input_type":"similarity"}',
+      '{"embedding_types":["float"],"input_type":"clustering","model":"embed-v4.0","texts":["a"]}' },
     { '{"input":["a","b"],"encoding_format":"base64","dimensions":256,"input_type":"search_query","truncate":"NONE","user":"u"}',
       '{"embedding_types":["base64"],"input_type":"search_query","model":"embed-v4.0","output_dimension":256,"texts":["a","b"],"truncate":"NONE"}' },
     { '{"images":["data:image/png;base64,AA"]}',

@@ -634,6 +634,13 @@ describe("chat_to_gemini.embeddings", function()
     { "vertex", '"input":["a","b"],"dimensions":8,"input_type":"search_document"',
       '{"instances":[{"content":"a","task_type":"RETRIEVAL_DOCUMENT"},{"content":"b","task_type":"RETRIEVAL_DOCUMENT"}],'
         .. '"parameters":{"outputDimensionality":8}}', {} },
+    { "gemini", '"input":["a","b"],"dimensions":8,"requests":[{"title":"T","taskType":"RETRIEVAL_DOCUMENT"},{"outputDimensionality":2}]',
+      '{"requests":[{"content":{"parts":[{"text":"a"}]},"model":"models/e","outputDimensionality":8,"taskType":"RETRIEVAL_DOCUMENT","title":"T"},'
+        .. '{"content":{"parts":[{"text":"b"}]},"model":"models/e","outputDimensionality":2}]}', {} },
+    { "vertex", '"input":["a"],"requests":[{"title":"T","taskType":"RETRIEVAL_DOCUMENT"}]',
+      '{"instances":[{"content":"a","task_type":"RETRIEVAL_DOCUMENT","title":"T"}]}', {} },
+    { "gemini", '"input":["a"],"requests":[5,{"content":{"parts":[{"text":"another"}]},"model":"m"}]',
+      '{"requests":[{"content":{"parts":[{"text":"a"}]},"model":"models/e"}]}', {} },
     { "gemini", '"input":[1,2]', nil, "input must be text: Google embeds no lists of token numbers" },
     { "gemini", '"input":[]', nil, "input must be a text or a list of texts" },
     { "vertex", '"input":[{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]}]', nil, "e embeds text only on Vertex" },
@@ -642,4 +649,19 @@ describe("chat_to_gemini.embeddings", function()
       assert.same({ case[3], case[4] }, { chat_to_gemini.embeddings('{"model":"m",' .. case[2] .. "}", { wire = case[1], model = "e" }) })
     end)
   end
+end)
+
+describe("chat_to_gemini.embeddings_answer", function()
+  local ANSWER = '{"object":"list","data":[{"index":0,"embedding":[0.10,-2]},{"index":1,"embedding":[1e-7]}],"model":"m","provider":"P",'
+    .. '"usage":{"prompt_tokens":3,"total_tokens":3,"cost":0.25}}'
+  local REST = '"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3,"cost":0.25},"provider":"P"}'
+
+  it("gives a batch its vectors, digit by digit", function()
+    assert.equal('{"embeddings":[{"values":[0.10,-2]},{"values":[1e-7]}],' .. REST,
+      chat_to_gemini.embeddings_answer(ANSWER, { is_batch = true }))
+  end)
+
+  it("gives the one that was asked for", function()
+    assert.equal('{"embedding":{"values":[0.10,-2]},' .. REST, chat_to_gemini.embeddings_answer(ANSWER, {}))
+  end)
 end)

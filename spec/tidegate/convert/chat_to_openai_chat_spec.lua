@@ -98,3 +98,18 @@ describe("a chat that was made of another format, for a provider of OpenAI's own
     assert.equal([[{"messages":[]}]], (converted [[{"messages":[],"tools":[{"type":"computer"}]}]]))
   end)
 end)
+
+describe("chat_to_openai_chat.embeddings", function()
+  local function embeddings(text) return M.embeddings(text, { model = "up" }) end
+
+  it("leaves out what is another provider's, and tells it", function()
+    local text, lost = embeddings [[{"model":"m","input":["a"],"input_type":"search_query","requests":[{"title":"T"}],"dimensions":8}]]
+    assert.equal([[{"model":"up","input":["a"],"dimensions":8}]], text)
+    assert.same({ "input_type", "requests" }, lost)
+  end)
+
+  it("refuses what is no text", function()
+    assert.same({ nil, "OpenAI embeds text: another kind of content is in `input`." },
+      { embeddings [[{"model":"m","input":[{"content":[]}]}]] })
+  end)
+end)

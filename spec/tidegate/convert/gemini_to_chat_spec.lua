@@ -571,3 +571,43 @@ describe("gemini_to_chat.embeddings", function()
     assert.same({ nil, "malformed" }, { embeddings "<html>" })
   end)
 end)
+
+describe("gemini_to_chat.embeddings_request", function()
+  local function batch(...) return '{"requests":[' .. table.concat({ ... }, ",") .. "]}" end
+  local function request(text, is_batch) return gemini_to_chat.embeddings_request(text, { model = "models/a/b", is_batch = is_batch }) end
+
+  for _, case in ipairs {
+    { "one text", '{"content":{"parts":[{"text":"a\\u00e9"}]}}', false, '"input":["a\\u00e9"]' },
+    { "a text in pieces", '{"content":{"parts":[{"text":"a"},{"text":"b"}]}}', false, '"input":["ab"]' },
+    { "what all requests say", batch('{"model":"models/x","content":{"parts":{"text":"a"}},"task_type":"RETRIEVAL_QUERY","output_dimensionality":8}',
+        '{"content":{"parts":[{"text":"b"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}'), true,
+      '"input":["a","b"],"input_type":"search_query","dimensions":8' },
+    { "a task without a name of OpenAI's", '{"content":{"parts":[{"text":"a"}]},"taskType":"CLUSTERING"}', false,
+      '"input":["a"],"input_type":"clustering"' },
+    { "a title, which goes along", '{"content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_DOCUMENT","title":"T"}', false,
+      '"input":["a"],"input_type":"search_document","requests":[{"taskType":"RETRIEVAL_DOCUMENT","title":"T"}]' },
+    { "requests that differ, which go along", batch('{"content":{"parts":[{"text":"a"}]},"outputDimensionality":8}',
+        '{"content":{"parts":[{"text":"b"}]},"taskType":"CLUSTERING"}'), true,
+      '"input":["a","b"],"requests":[{"outputDimensionality":8},{"taskType":"CLUSTERING"}]' },
+    { "a picture", '{"content":{"parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"AA=="}}]}}', false,
+      '"input":[{"content":[{"text":"a","type":"text"},{"image_url":{"url":"data:image/png;base64,AA=="},"type":"image_url"}]}]' },
+  } do
+    it("makes OpenAI's of " .. case[1], function()
+      assert.equal('{"model":"a/b",' .. case[4] .. "}", (request(case[2], case[3])))
+    end)
+  end
+
+  for _, case in ipairs {
+    { "[]", false, "The request must be a JSON object." }, { "{}", false, "content is not specified." },
+    { "{}", true, "requests is not specified." }, { '{"requests":[]}', true, "requests is not specified." },
+    { '{"requests":5}', true, "Invalid value at 'requests[0]'." }, { '{"content":5}', false, "Invalid value at 'content'." },
+    { batch('{"content":{"parts":[{"text":"a"}]}}', '{"content":{"parts":[]}}'), true, "requests[1].content is not specified." },
+    { batch '{"content":{"parts":[{"text":5}]}}', true, "Invalid value at 'requests[0].content.parts[0].text'." },
+    { batch '{"content":{"parts":[{"text":"a"}]},"outputDimensionality":"8"}', true, "Invalid value at 'requests[0].outputDimensionality'." },
+    { '{"content":{"parts":[{"functionCall":{"name":"f"}}]}}', false, "Only text and media can be embedded." },
+  } do
+    it("refuses " .. case[1] .. (case[2] and " as a batch" or ""), function()
+      assert.same({ nil, case[3] }, { request(case[1], case[2]) })
+    end)
+  end
+end)

@@ -21,7 +21,13 @@ local function task_of(kind)
   return type(kind) == "string" and (TASKS[kind:lower()] or kind:upper()) or nil
 end
 
-local CARRIED = chat.carried { "input", "dimensions", "input_type", "encoding_format" }
+local CARRIED = chat.carried { "input", "dimensions", "input_type", "encoding_format", "requests" }
+
+-- Members of single requests, as a client of Google's had them (gemini/embedded.lua).
+local function own_members(body, i)
+  local own = type(body.requests) == "table" and body.requests[i]
+  return type(own) == "table" and own or {}
+end
 
 -- The inputs as lists of Google's parts.
 local function inputs_of(input, how)
@@ -46,8 +52,9 @@ local function batch(inputs, body, about)
   local model = "models/" .. tostring(about.model):gsub("^models/", "")
   local requests = json.array {}
   for i, input in ipairs(inputs) do
-    requests[i] = { model = model, content = { parts = json.array(input) }, taskType = task_of(body.input_type),
-                    outputDimensionality = body.dimensions }
+    requests[i] = { taskType = task_of(body.input_type), outputDimensionality = body.dimensions }
+    for name, value in pairs(own_members(body, i)) do requests[i][name] = value end
+    requests[i].model, requests[i].content = model, { parts = json.array(input) }
   end
   return { requests = requests }
 end
@@ -58,7 +65,8 @@ local function predict(inputs, body, about)
     if input[2] or not (input[1] and input[1].text) then
       return nil, tostring(about.model) .. " embeds text only on Vertex"
     end
-    instances[i] = { content = input[1].text, task_type = task_of(body.input_type) }
+    local own = own_members(body, i)
+    instances[i] = { content = input[1].text, task_type = own.taskType or task_of(body.input_type), title = own.title }
   end
   return { instances = instances,
            parameters = body.dimensions and { outputDimensionality = body.dimensions } or nil }

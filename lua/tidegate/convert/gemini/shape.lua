@@ -18,7 +18,7 @@ for _, name in ipairs { "response", "parameters", "parametersJsonSchema", "respo
 end
 
 local LISTS = { contents = true, parts = true, tools = true, functionDeclarations = true, stopSequences = true,
-                allowedFunctionNames = true, responseModalities = true }
+                allowedFunctionNames = true, responseModalities = true, requests = true }
 
 local function settled(value)
   if type(value) ~= "table" or json.is_raw(value) then return value end
@@ -95,21 +95,48 @@ local request = object {
   toolConfig = object { functionCallingConfig = object { mode = text, allowedFunctionNames = list(text) } },
 }
 
+local embedding = object { content = content, taskType = text, title = text, outputDimensionality = number }
+
+local function misfit_at(path) return ("Invalid value at '%s'."):format((path:gsub("^%.", ""))) end
+
+local function read_object(body)
+  local given = json.read(body, KEEP)
+  if type(given) ~= "table" or json.is_array(given) then return nil, "The request must be a JSON object." end
+  return settled(given)
+end
+
 --- Read a request, or one to count tokens.
 -- @treturn ?table  the request; or nil and a sentence
 -- @treturn string  the JSON text that it was, without what counting wraps around it
 function shape.read(body)
-  local given = json.read(body, KEEP)
-  if type(given) ~= "table" or json.is_array(given) then return nil, "The request must be a JSON object." end
-  given = settled(given)
+  local given, why = read_object(body)
+  if not given then return nil, why end
   if type(given.generateContentRequest) == "table" then
     given = given.generateContentRequest
     body = json.pick(body, "generateContentRequest") or json.pick(body, "generate_content_request")
   end
   local misfit = request(given)
-  if misfit then return nil, ("Invalid value at '%s'."):format(misfit:gsub("^%.", "")) end
+  if misfit then return nil, misfit_at(misfit) end
   if not (given.contents and given.contents[1]) then return nil, "contents is not specified." end
   return given, body
+end
+
+--- Read what is to be embedded: the requests of a batch, or the one that there is.
+-- @treturn ?table  a list of requests; or nil and a sentence
+function shape.embeddings(body, is_batch)
+  local given, why = read_object(body)
+  if not given then return nil, why end
+  local requests = is_batch and given.requests or not is_batch and { given } or {}
+  if not requests[1] then return nil, "requests is not specified." end
+  for i, one in ipairs(requests) do
+    local path = is_batch and "requests[" .. i - 1 .. "]" or ""
+    local misfit = embedding(one)
+    if misfit then return nil, misfit_at(path .. misfit) end
+    if not (one.content and one.content.parts and one.content.parts[1]) then
+      return nil, (path .. ".content is not specified."):match "^%.?(.*)"
+    end
+  end
+  return requests
 end
 
 --- The JSON text of a part.

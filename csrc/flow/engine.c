@@ -285,20 +285,21 @@ static bool on_head(void *arg, struct tg_client *c, const struct tg_http1_head *
 static void on_api(struct tg_engine *e, struct tg_client *c, const struct tg_http1_head *head,
                    const struct tg_route *r, const struct tg_key *key)
 {
+    char id[TG_EXCHANGE_ID_LEN + 1];
     struct tg_api_request request = {
         .method = head->method, .path = r->path, .query = r->query, .head = head, .key = key,
+        .id = { id, TG_EXCHANGE_ID_LEN }, .shape = r->shape,
         .config = e->config, .now_ms = tg_loop_ms(e->loop), .wall_ms = tg_clock_wall_ms(),
     };
     struct tg_api_reply reply = { .status = 200 };
-    char id[TG_EXCHANGE_ID_LEN + 1];
 
+    make_id(e, request.wall_ms, id);
     if (!e->hooks.answer || e->hooks.answer(e->api, &request, &reply) || reply.body.bad) {
         struct tg_fault f = tg_fault_make(TG_FAULT_SERVER, NULL);
         refuse(e, c, r->shape, &f);
     } else {
-        make_id(e, request.wall_ms, id);
         tg_buf_reset(&e->scratch);
-        tg_reply_fields(&e->scratch, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, "application/json");
+        tg_reply_fields(&e->scratch, request.id, "application/json");
         tg_buf_str(&e->scratch, tg_buf_view(&reply.fields));
         tg_client_reply(c, reply.status, tg_buf_view(&e->scratch), tg_buf_view(&reply.body));
     }
@@ -547,8 +548,8 @@ static void on_drained(void *attached)
     tg_pump_down_drained(attached);
 }
 
-static void on_fault(void *arg, int status, const char *why, struct tg_buf *fields,
-                     struct tg_buf *body)
+static void on_fault(void *arg, const struct tg_http1_head *head, int status, const char *why,
+                     struct tg_buf *fields, struct tg_buf *body)
 {
     struct tg_engine *e = arg;
     struct tg_fault f = { .type = tg_fault_type_for(status), .status = status,
@@ -559,7 +560,8 @@ static void on_fault(void *arg, int status, const char *why, struct tg_buf *fiel
         f.type = TG_FAULT_INVALID_REQUEST;
     make_id(e, tg_clock_wall_ms(), id);
     tg_reply_fields(fields, (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, "application/json");
-    tg_fault_put_body(body, &f, TG_STR(""));
+    tg_fault_put_body_as(body, head ? tg_route_of(head).shape : TG_SHAPE_CHAT, &f,
+                         (struct tg_str){ id, TG_EXCHANGE_ID_LEN }, TG_STR(""));
 }
 
 /* ---- the engine ---- */

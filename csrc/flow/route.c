@@ -46,6 +46,23 @@ static bool is_asked(struct tg_str query, const char *pair)
     return false;
 }
 
+static bool is_below(struct tg_str path, const char *place)
+{
+    return cut_prefix(&path, place);
+}
+
+/* Whose client asks for what nobody relays, listings and mistakes, where the
+ * prefix does not tell. */
+static void find_client(struct tg_route *r, const struct tg_http1_head *head)
+{
+    if (r->format != TG_API_CHAT)
+        return;
+    if (is_below(r->path, "/responses"))
+        r->format = TG_API_RESPONSES;
+    else if (is_below(r->path, "/messages") || tg_http1_get(head, "anthropic-version").len)
+        r->format = TG_API_MESSAGES;
+}
+
 static void find_named(struct tg_route *r)
 {
     static const struct { const char *path; enum tg_api api, format; } routes[] = {
@@ -108,7 +125,10 @@ static enum tg_fault_shape shape_of(const struct tg_route *r)
 
 struct tg_route tg_route_of(const struct tg_http1_head *head)
 {
-    static const char *const prefixes[] = { "/api/v1", "/v1", "/api/v1beta", "/v1beta" };
+    static const struct { const char *path; enum tg_api format; } prefixes[] = {
+        { "/api/v1", TG_API_CHAT },       { "/v1", TG_API_CHAT },
+        { "/api/v1beta", TG_API_GEMINI }, { "/v1beta", TG_API_GEMINI },
+    };
     struct tg_route r = { .format = TG_API_CHAT };
 
     tg_str_cut(path_of(head->target), '?', &r.path, &r.query);
@@ -116,11 +136,15 @@ struct tg_route tg_route_of(const struct tg_http1_head *head)
         r.known = r.is_health = true;
         return r;
     }
-    for (size_t i = 0; !r.known && i < sizeof prefixes / sizeof *prefixes; i++)
-        r.known = cut_prefix(&r.path, prefixes[i]);
+    for (size_t i = 0; !r.known && i < sizeof prefixes / sizeof *prefixes; i++) {
+        r.known = cut_prefix(&r.path, prefixes[i].path);
+        r.format = r.known ? prefixes[i].format : TG_API_CHAT;
+    }
     if (r.known) {
         find_named(&r);
         find_google(&r);
+        if (!r.relays)
+            find_client(&r, head);
     } else if (tg_str_is(r.path, "/v2/rerank") || tg_str_is(r.path, "/api/v2/rerank")) {
         r.known = r.relays = true;             /* where Cohere's clients have it */
         r.api = TG_API_RERANK;

@@ -11,8 +11,8 @@ struct tg_route {
     bool relays;                   /* an inference route, of this api ... */
     enum tg_api api;
     enum tg_api format;            /* ... in this client's format: chat, messages, responses or
-                                      gemini */
-    enum tg_fault_shape shape;     /* in which errors are told, also where nothing is relayed */
+                                      gemini. Also where nothing is relayed */
+    enum tg_fault_shape shape;     /* in which errors are told */
     bool is_health;
     bool streams;                  /* :streamGenerateContent */
     bool wants_array;              /* it, as one JSON array */

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "flow/config.h"
 #include "flow/convert.h"
+#include "wire/fault.h"
 #include "wire/http1.h"
 
 struct tg_server;
@@ -19,10 +20,12 @@ struct tg_server;
 /* A request that is no relay: catalogue, listings. Views hold during the call. */
 struct tg_api_request {
     struct tg_str method;                  /* "GET" */
-    struct tg_str path;                    /* behind /api/v1 or /v1: "/models" */
+    struct tg_str path;                    /* behind the prefix: "/models" */
     struct tg_str query;                   /* behind '?', still encoded; may be empty */
     const struct tg_http1_head *head;
     const struct tg_key *key;              /* who asks; NULL: nobody known */
+    struct tg_str id;                      /* gen-..., of the answer */
+    enum tg_fault_shape shape;             /* whose client asks, by the errors that it knows */
     struct tg_config *config;
     uint64_t      now_ms, wall_ms;
 };

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "flow/embed.h"
 #include "lua/converter.h"
+#include "lua/l_api.h"
 #include "lua/l_catalog.h"
 
 struct api {
@@ -88,7 +89,7 @@ struct call {
     struct tg_api_reply *reply;
 };
 
-/* What stands before the path: "/api/v1" or "/v1". Empty when the path is no
+/* What stands before the path: "/api/v1". Empty when the path is no
  * piece of the target. */
 static struct tg_str prefix_of(const struct tg_api_request *r)
 {
@@ -101,11 +102,13 @@ static struct tg_str prefix_of(const struct tg_api_request *r)
 static void push_request(struct api *api, const struct tg_api_request *r)
 {
     lua_State *L = api->L;
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     tgl_set_str(L, "method", r->method);
     tgl_set_str(L, "prefix", prefix_of(r));
     tgl_set_str(L, "path", r->path);
     tgl_set_str(L, "query", r->query);
+    tgl_set_str(L, "id", r->id);
+    tgl_set_str(L, "shape", tg_str_of(tgl_shapes[r->shape]));
     push_catalog(api, r->config->catalog);
     lua_setfield(L, -2, "catalog");
     lua_pushboolean(L, r->config->auth == TG_AUTH_NONE);

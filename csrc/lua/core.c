@@ -1,6 +1,7 @@
 /* core.c -- require "tidegate.core": the C half, as Lua sees it. The whole
  * surface is listed in docs/lua/core.md. */
 #include "lua/tgl.h"
+#include "lua/l_api.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -148,7 +149,22 @@ static int l_url_decode(lua_State *L)
     return 1;
 }
 
-/* fault(type_name, status, message) -> status, the contract's error body */
+const char *const tgl_shapes[] = {
+    [TG_SHAPE_CHAT] = "chat", [TG_SHAPE_MESSAGES] = "messages", [TG_SHAPE_RESPONSES] = "responses",
+    [TG_SHAPE_GEMINI] = "gemini", [TG_SHAPE_GEMINI_ARRAY] = "gemini_array", NULL
+};
+
+static enum tg_fault_shape check_shape(lua_State *L, int arg)
+{
+    struct tg_str name = tgl_check_str(L, arg);
+    int i = 0;
+    while (tgl_shapes[i] && !tg_str_is(name, tgl_shapes[i]))
+        i++;
+    luaL_argcheck(L, tgl_shapes[i], arg, "no shape of that name");
+    return (enum tg_fault_shape)i;
+}
+
+/* fault(type_name, status, message [, shape [, id]]) -> status, the error's body in that shape */
 static int l_fault(lua_State *L)
 {
     struct tg_str name = tgl_check_str(L, 1);
@@ -156,8 +172,10 @@ static int l_fault(lua_State *L)
     luaL_argcheck(L, f.type != TG_FAULT_NONE, 1, "no error type of that name");
     f.status = (int)luaL_checkinteger(L, 2);
     f.message = tgl_check_str(L, 3);
+    enum tg_fault_shape shape = lua_isnoneornil(L, 4) ? TG_SHAPE_CHAT : check_shape(L, 4);
+    struct tg_str id = lua_isnoneornil(L, 5) ? TG_STR("") : tgl_check_str(L, 5);
     struct tg_buf *b = tgl_buf(L);
-    tg_err err = tg_fault_put_body(b, &f, (struct tg_str){ NULL, 0 });
+    tg_err err = tg_fault_put_body_as(b, shape, &f, id, TG_STR(""));
     if (err)
         return tgl_fail(L, err);
     lua_pushinteger(L, tg_fault_status(&f));

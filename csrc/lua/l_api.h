@@ -4,8 +4,12 @@
 
 #include "lua/tgl.h"
 #include "wire/answer.h"
+#include "wire/fault.h"
 
 /* "chat" (also when empty), "completions", "embeddings"; raises for others. */
 enum tg_api tgl_api_of(lua_State *L, struct tg_str name);
+
+/* The names of enum tg_fault_shape, and NULL. */
+extern const char *const tgl_shapes[];
 
 #endif

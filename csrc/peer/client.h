@@ -52,9 +52,10 @@ struct tg_client_handler {
                        struct tg_str body);
     void (*on_gone)(void *attached);
     void (*on_drained)(void *attached);
-    /* Malformed framing or a limit: write the body that the answer carries. */
-    void (*on_fault)(void *arg, int status, const char *why, struct tg_buf *fields,
-                     struct tg_buf *body);
+    /* Malformed framing or a limit: write the body that the answer carries. `head` is NULL
+     * where there is none. */
+    void (*on_fault)(void *arg, const struct tg_http1_head *head, int status, const char *why,
+                     struct tg_buf *fields, struct tg_buf *body);
     void *arg;
 };
 

@@ -423,16 +423,32 @@ static void cut(struct tg_client *client)
 
 /* ---- reading ---- */
 
-static void refuse(struct connection *c, int status, const char *why)
+/* Parse again what is kept: the head's views went with the read buffer. */
+static bool restore_head(struct connection *c)
+{
+    struct tg_http1_fault fault;
+    size_t seen = 0;
+
+    return tg_http1_request(tg_buf_view(&c->in), &seen, &c->set->head, &fault) == TG_OK;
+}
+
+static void refuse_as(struct connection *c, const struct tg_http1_head *head, int status,
+                      const char *why)
 {
     struct tg_clients *s = c->set;
     struct tg_buf body = { 0 };
 
     c->keep_alive = false;
     tg_buf_reset(&s->scratch_fields);
-    s->handler.on_fault(s->handler.arg, status, why, &s->scratch_fields, &body);
+    s->handler.on_fault(s->handler.arg, head, status, why, &s->scratch_fields, &body);
     reply(&c->client, status, tg_buf_view(&s->scratch_fields), tg_buf_view(&body));
     tg_buf_done(&body);
+}
+
+/* While a body is read its head is kept; before, there is none. */
+static void refuse(struct connection *c, int status, const char *why)
+{
+    refuse_as(c, c->phase == BODY && restore_head(c) ? &c->set->head : NULL, status, why);
 }
 
 static void serve(struct connection *c, const struct tg_http1_head *head, struct tg_str body)
@@ -443,15 +459,6 @@ static void serve(struct connection *c, const struct tg_http1_head *head, struct
     c->wrote_any = false;
     tg_loop_at(s->loop, &c->timer, 0);
     s->handler.on_request(s->handler.arg, &c->client, head, body);
-}
-
-/* Parse again what is kept: the head's views went with the read buffer. */
-static bool restore_head(struct connection *c)
-{
-    struct tg_http1_fault fault;
-    size_t seen = 0;
-
-    return tg_http1_request(tg_buf_view(&c->in), &seen, &c->set->head, &fault) == TG_OK;
 }
 
 /* The request is whole; `rest` is what the client sent behind it. */
@@ -574,7 +581,7 @@ static size_t on_whole_head(struct connection *c, struct tg_str in)
     c->chunked = h->minor > 0;
     c->is_head_request = tg_str_is(h->method, "HEAD");
     if (h->framing == TG_HTTP1_LENGTH && h->body_bytes > s->limits.body_bytes) {
-        refuse(c, 413, "the body is larger than limits.body allows");
+        refuse_as(c, h, 413, "the body is larger than limits.body allows");
         return in.len;
     }
     /* An answer given now may leave body bytes unread: then it is the last. */

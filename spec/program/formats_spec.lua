@@ -192,6 +192,59 @@ describe("an error is told in the client's format:", function()
   end))
 end)
 
+describe("what is not there, or not so, is told in the client's format:", function()
+  local function is_google(status)
+    return function(r) return r.json.error.status == status and r.json.error.code == r.status end
+  end
+  local function is_anthropic(kind)
+    return function(r)
+      return r.json.type == "error" and r.json.error.type == kind and r.json.request_id == r.headers["x-generation-id"]
+    end
+  end
+  local VERSION = { ["anthropic-version"] = "2023-06-01" }
+  local LONG = ('{"x":"%s"}'):format(("x"):rep(2000))
+  local function is_chat(r) return r.json.error.error_type ~= nil and r.json.error.http_status == r.status end
+
+  for _, case in ipairs {
+    { "GET", "/v1beta/nothing", nil, nil, 404, is_google "NOT_FOUND" },
+    { "GET", "/v1beta/models/no/such", nil, nil, 404, is_google "NOT_FOUND" },
+    { "POST", "/v1beta/models/test/model:predict", nil, "{}", 404, is_google "NOT_FOUND" },
+    { "GET", "/v1beta/models/test/model:generateContent", nil, nil, 405, is_google "INVALID_ARGUMENT" },
+    { "DELETE", "/v1beta/models", nil, nil, 405, is_google "INVALID_ARGUMENT" },
+    { "POST", "/v1beta/models/test/model:generateContent", nil, LONG, 413, is_google "INVALID_ARGUMENT" },
+    { "POST", "/v1beta/models/test/model:generateContent", { ["Content-Encoding"] = "gzip" }, "{}", 415, is_google "INVALID_ARGUMENT" },
+    { "GET", "/v1/messages", nil, nil, 405, is_anthropic "invalid_request_error" },
+    { "GET", "/v1/messages/batches", nil, nil, 404, is_anthropic "not_found_error" },
+    { "POST", "/v1/messages", nil, LONG, 413, is_anthropic "invalid_request_error" },
+    { "GET", "/v1/models/no/such", VERSION, nil, 404, is_anthropic "not_found_error" },
+    { "GET", "/v1/files", VERSION, nil, 404, is_anthropic "not_found_error" },
+    { "GET", "/v1/responses/resp_1", nil, nil, 404, function(r) return r.json.error_type == "not_found" end },
+    { "GET", "/v1/models/no/such", nil, nil, 404, is_chat },
+    { "POST", "/v1/chat/completions", nil, LONG, 413, is_chat },
+    { "GET", "/nothing", nil, nil, 404, is_chat },
+  } do
+    it(("%s %s%s is a %d"):format(case[1], case[2], case[3] and " with " .. next(case[3]) or "", case[5]),
+      scene.with({ a = says "x" }, { config = { limits = { body = 1024 } } }, function(s)
+        local r = http.request(s.port, case[1], case[2], case[3], case[4])
+        r.json = json.decode(r.body)
+        assert.equal(case[5], r.status, r.body)
+        assert.truthy(case[6](r), r.body)
+        assert.equal(0, #s.a.requests)
+      end))
+  end
+end)
+
+describe("a list of models", function()
+  it("is Google's, Anthropic's or OpenRouter's, by who asks", scene.with({ a = says "x" }, {}, function(s)
+    assert.equal("models/test/model", json.decode(http.get(s.port, "/v1beta/models").body).models[1].name)
+    assert.equal("models/test/model", json.decode(http.get(s.port, "/v1beta/models/test/model").body).name)
+    local r = http.get(s.port, "/v1/models", { ["anthropic-version"] = "2023-06-01" })
+    assert.equal("model", json.decode(r.body).data[1].type)
+    assert.equal("Anthropic-Version", r.headers.vary)
+    assert.truthy(json.decode(http.get(s.port, "/v1/models").body).data[1].pricing)
+  end))
+end)
+
 describe("the gateway's key may come as each SDK sends it:", function()
   local config = { auth = "keys", keys = { { name = "k", key = "sk-tg-12345678" } } }
   for _, case in ipairs {

@@ -87,6 +87,29 @@ async function uncounted({ client, model }) {
   await assert.rejects(client.messages.countTokens({ model: model(), messages: say().messages }), Anthropic.BadRequestError);
 }
 
+async function listed({ client, model }) {
+  const found = [];
+  for await (const m of client.models.list({ limit: 30 })) found.push(m);
+  const ids = found.map((m) => m.id);
+  assert.equal(new Set(ids).size, ids.length);
+  const one = found.find((m) => m.id === model());
+  assert.equal(one.type, "model");
+  assert.equal(one.created_at, "2023-11-14T22:13:20Z");
+  assert.deepEqual(await client.models.retrieve(model()), one);
+}
+
+async function backwards({ client }) {
+  const ids = [], all = [];
+  for await (const m of client.models.list({ limit: 1000 })) all.push(m.id);
+  for await (const page of (await client.models.list({ limit: 30, before_id: all.at(-1) })).iterPages())
+    ids.unshift(...page.data.map((m) => m.id));
+  assert.deepEqual(ids, all.slice(0, -1));
+}
+
+async function missing({ client }) {
+  await assert.rejects(client.models.retrieve("no/such"), Anthropic.NotFoundError);
+}
+
 // ---- tools ----
 
 function weather(asked) {
@@ -180,6 +203,9 @@ everyWire("@anthropic-ai/sdk", connect, [
   ["sends a picture", pictured],
   ["parses a structured answer", parsed],
   ["counts tokens", counted, when("counts")],
+  ["lists models, and retrieves one", listed],
+  ["lists models backwards", backwards, { only: (wire) => wire.name === "anthropic-messages" }],
+  ["throws for a model that is not there", missing, { only: (wire) => wire.name === "anthropic-messages" }],
   ["throws where nobody counts tokens", uncounted, { only: (wire) => !wire.counts }],
   ["runs a loop of tools", loop(false)],
   ["runs a loop of tools in streams", loop(true)],

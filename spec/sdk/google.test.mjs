@@ -102,6 +102,22 @@ async function embedded({ models, wire, world }) {
   for (const text of inputs) assert.ok((await world.seen()).body.includes(text));
 }
 
+// The list is the gateway's; each model is looked for where it stands.
+async function listed({ models, model }) {
+  const found = [];
+  for await (const m of await models.list({ config: { pageSize: 40 } })) found.push(m);
+  const names = found.map((m) => m.name);
+  assert.equal(new Set(names).size, names.length);
+  const one = found.find((m) => m.name === `models/${model()}`);
+  assert.equal(one.inputTokenLimit, 100000);
+  assert.deepEqual(one.supportedActions, ["generateContent", "streamGenerateContent"]);
+  assert.deepEqual(await models.get({ model: model() }), one);
+}
+
+async function missing({ models }) {
+  await assert.rejects(models.get({ model: "no/such" }), { name: "ApiError", status: 404 });
+}
+
 // ---- functions ----
 
 // By hand: the answer's content goes back as it came, signatures among it.
@@ -193,6 +209,8 @@ everyWire("@google/genai", connect, [
   ["names the model that was asked for", named],
   ["counts tokens", counted, when("counts")],
   ["embeds two texts", embedded, when("embeds")],
+  ["lists models, and gets one", listed],
+  ["throws for a model that is not there", missing, { only: (wire) => wire.name === "gemini" }],
   ["throws where nobody counts tokens", uncounted, { only: (wire) => !wire.counts }],
   ["goes through a function by hand, signatures sent back", loop(false)],
   ["goes through a function by hand, from a stream", loop(true)],

@@ -31,6 +31,12 @@ function model.find(catalog, author, slug)
   return catalog:find(name), name ~= base and catalog:find(base) or nil
 end
 
+--- The same by its whole name.
+function model.find_id(catalog, id)
+  local author, slug = id:match "^([^/]+)/(.+)$"
+  return author and model.find(catalog, author, slug)
+end
+
 function model.answer(request, _, author, slug)
   local at = model.find(request.catalog, author, slug)
   if not at then return nil, ("Model %s/%s not found"):format(author, slug), 404 end

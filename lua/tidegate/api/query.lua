@@ -39,4 +39,13 @@ function query.number(given, name, least, most)
   return n
 end
 
+--- A whole number within bounds; the nearest bound where it is larger than `most`.
+-- @treturn ?number  nil when it is none or too small
+-- @treturn ?string  what is wrong
+function query.count(given, name, default, most)
+  local n, why = query.number(given, name, 1)
+  if why then return nil, ("%s: a number from 1 expected"):format(name) end
+  return math.min(math.floor(n or default), most)
+end
+
 return query

@@ -21,6 +21,13 @@ local function per_million(pricing, name)
   return (tonumber(text) or 0) * 1e6
 end
 
+-- The largest of the endpoints' limits; nil when none is known.
+local function most_of(endpoints, name)
+  local most = 0
+  for _, endpoint in ipairs(endpoints) do most = math.max(most, endpoint[name]) end
+  return most > 0 and most or nil
+end
+
 local function entry(catalog, i)
   local model = catalog:model(i)
   local shape = shapes.model(model)
@@ -33,6 +40,8 @@ local function entry(catalog, i)
     words = (model.id .. "\n" .. model.name):lower(),
     created = model.created,
     context = tonumber(tostring(shape.context_length)) or 0,
+    max_completion_tokens = most_of(model.endpoints, "max_completion_tokens"),
+    description = shape.description,
     arch = tostring(architecture.tokenizer):lower(),
     inputs = set_of(architecture.input_modalities),
     outputs = set_of(architecture.output_modalities),

@@ -54,7 +54,7 @@ TEST("what is no inference route relays nothing")
     static const struct { const char *target; bool known; } cases[] = {
         { "/v1/models", true }, { "/v1/models/a/b/endpoints", true }, { "/v1", true },
         { "/v1/models/:generateContent", true }, { "/v1/models/a:generate", true },
-        { "/v1/messages/", true }, { "/v1/chat/completions/more", true },
+        { "/v1/messagesx", true }, { "/v1/chat/completions/more", true },
         { "/v1messages", false }, { "/v2/messages", false }, { "/", false }, { "", false },
     };
 
@@ -66,6 +66,35 @@ TEST("what is no inference route relays nothing")
         CHECK_INT(r.format, TG_API_CHAT);
     }
     check_context = "";
+}
+
+TEST("a path or a header tells whose client makes a mistake")
+{
+    static const struct { const char *target; enum tg_fault_shape shape; } cases[] = {
+        { "/v1beta/models", TG_SHAPE_GEMINI },     { "/api/v1beta", TG_SHAPE_GEMINI },
+        { "/v1/messages/batches", TG_SHAPE_MESSAGES }, { "/v1/messages/", TG_SHAPE_MESSAGES },
+        { "/v1/responses/resp_1", TG_SHAPE_RESPONSES }, { "/v1/models", TG_SHAPE_CHAT },
+        { "/v1betas", TG_SHAPE_CHAT },
+        { "/v1beta/models/m:generateContent", TG_SHAPE_GEMINI },
+        { "/v1beta/models/m:streamGenerateContent", TG_SHAPE_GEMINI_ARRAY },
+        { "/v1beta/models/m:streamGenerateContent?alt=sse", TG_SHAPE_GEMINI },
+        { "/v1beta/chat/completions", TG_SHAPE_CHAT },
+    };
+    struct tg_http1_head head = { .method = TG_STR("GET"), .fields_count = 1 };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_context = cases[i].target;
+        CHECK_INT(route_of(cases[i].target).shape, cases[i].shape);
+    }
+    check_context = "";
+    head.fields[0].name = TG_STR("Anthropic-Version");
+    head.fields[0].value = TG_STR("2023-06-01");
+    head.target = TG_STR("/v1/models");
+    CHECK_INT(tg_route_of(&head).format, TG_API_MESSAGES);
+    head.target = TG_STR("/v1/chat/completions");
+    CHECK_INT(tg_route_of(&head).format, TG_API_CHAT);
+    head.target = TG_STR("/v1beta/models");
+    CHECK_INT(tg_route_of(&head).format, TG_API_GEMINI);
 }
 
 TEST("a stream of Google's is asked for by its path, and as events or as an array")

@@ -67,9 +67,13 @@ static void on_drained(void *attached)
     world.drained++;
 }
 
-static void on_fault(void *arg, int status, const char *why, struct tg_buf *fields,
-                     struct tg_buf *body)
+static void on_fault(void *arg, const struct tg_http1_head *head, int status, const char *why,
+                     struct tg_buf *fields, struct tg_buf *body)
 {
+    if (head) {
+        tg_buf_str(body, head->target);
+        tg_buf_z(body, ": ");
+    }
     tg_buf_z(body, why);
 }
 
@@ -295,6 +299,7 @@ TEST("a body announced too large is refused from its head, readable while the cl
     }
     struct tg_str got = hear(fd, heard, sizeof heard, &closed);
     CHECK(tg_str_starts(got, "HTTP/1.1 413 "));
+    CHECK(memmem(got.at, got.len, "/: the body", 11));      /* whose head is told */
     tg_net_close(fd);
     close_world();
 }
@@ -316,6 +321,7 @@ TEST("a chunked body is cut off at the limit")
     }
     struct tg_str got = hear(fd, heard, sizeof heard, &closed);
     CHECK(tg_str_starts(got, "HTTP/1.1 413 "));
+    CHECK(memmem(got.at, got.len, "/: the body", 11));      /* whose head is told */
     tg_net_close(fd);
     close_world();
 }

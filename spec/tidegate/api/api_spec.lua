@@ -231,6 +231,115 @@ describe("tidegate.api", function()
     assert.equal(json.null, body.data[2].privacy_policy_url)
   end)
 
+  describe("GET /models of a client of Google's", function()
+    local function google(what) return ask(what, { shape = "gemini", id = "gen-1", prefix = "/v1beta" }) end
+
+    it("lists every model in Google's shape", function()
+      local status, body, fields, text = google "/models"
+      assert.equal(200, status)
+      assert.equal('{"models":[{"name":"models/openai/gpt-x","version":"openai/gpt-x-2026","displayName":"GPT X","inputTokenLimit":128000,'
+        .. '"outputTokenLimit":4096,"supportedGenerationMethods":["generateContent","streamGenerateContent"]},'
+        .. '{"name":"models/meta/small","version":"meta/small","displayName":"meta/small","inputTokenLimit":8192,'
+        .. '"supportedGenerationMethods":["generateContent","streamGenerateContent"],"thinking":true},'
+        .. '{"name":"models/openai/embed","version":"openai/embed","displayName":"openai/embed",'
+        .. '"supportedGenerationMethods":["embedContent","batchEmbedContents"]},'
+        .. '{"name":"models/nobody/none","version":"nobody/none","displayName":"nobody/none",'
+        .. '"supportedGenerationMethods":["generateContent","streamGenerateContent"],"thinking":true}]}', text)
+      assert.equal(4, #body.models)
+      assert.equal("Anthropic-Version", fields.Vary)
+    end)
+
+    it("pages until there is no next one", function()
+      local sizes, names, token = {}, {}, ""
+      repeat
+        local _, body = google("/models?pageSize=3&pageToken=" .. token)
+        sizes[#sizes + 1] = #body.models
+        for _, model in ipairs(body.models) do names[#names + 1] = model.name end
+        token = body.nextPageToken
+      until not token
+      assert.same({ 3, 1 }, sizes)
+      assert.equal("models/nobody/none", names[4])
+      assert.is_nil((select(2, google "/models?pageSize=4")).nextPageToken)
+      assert.equal(4, #(select(2, google "/models?pageSize=100000")).models)
+    end)
+
+    for _, query in ipairs { "pageSize=0", "pageSize=many", "pageToken=no/such" } do
+      it("?" .. query .. " is a mistake, told in Google's way", function()
+        local status, body = google("/models?" .. query)
+        assert.equal(400, status)
+        assert.equal("INVALID_ARGUMENT", body.error.status)
+      end)
+    end
+
+    it("shows one of them, whatever way its slash is written", function()
+      for _, path in ipairs { "/models/meta/small", "/models/meta%2Fsmall", "/models/meta/small:nitro" } do
+        assert.equal("models/meta/small", (select(2, google(path))).name)
+      end
+    end)
+
+    it("tells what is not there, and which methods there are, in Google's way", function()
+      for _, what in ipairs { "/models/no/such", "/models/nothing", "/nope" } do
+        local status, body = google(what)
+        assert.equal(404, status)
+        assert.equal("NOT_FOUND", body.error.status)
+      end
+      local status, body = google "POST /models/meta/small:predict"
+      assert.equal(404, status)
+      assert.truthy(body.error.message:find("generateContent", 1, true))
+      status, body = google "DELETE /models"
+      assert.equal(405, status)
+      assert.equal("INVALID_ARGUMENT", body.error.status)
+    end)
+  end)
+
+  describe("GET /models of a client of Anthropic's", function()
+    local function anthropic(what) return ask(what, { shape = "messages", id = "gen-1", prefix = "/v1" }) end
+
+    local function listed(query)
+      local status, body = anthropic("/models?" .. query)
+      assert.equal(200, status)
+      local out = {}
+      for i, model in ipairs(body.data) do out[i] = model.id:match "/(.*)$" end
+      assert.equal(body.data[1] and body.data[1].id or json.null, body.first_id)
+      assert.equal(body.data[1] and body.data[#body.data].id or json.null, body.last_id)
+      return table.concat(out, " ") .. (body.has_more and " ..." or "")
+    end
+
+    it("shows a model in Anthropic's shape", function()
+      local TEXT = '{"type":"model","id":"openai/gpt-x","display_name":"GPT X","created_at":"2023-11-14T22:13:20Z",'
+        .. '"max_input_tokens":128000,"max_tokens":4096}'
+      assert.equal(TEXT, (select(4, anthropic "/models/openai/gpt-x")))
+      assert.equal(TEXT, (select(4, anthropic "/models/openai%2Fgpt-x")))
+      assert.truthy((select(4, anthropic "/models")):find(TEXT, 1, true))
+    end)
+
+    for _, case in ipairs {
+      { "", "small gpt-x none" }, { "limit=2", "small gpt-x ..." }, { "limit=2&after_id=openai/gpt-x", "none" },
+      { "limit=1&after_id=meta%2Fsmall", "gpt-x ..." }, { "after_id=nobody/none", "" },
+      { "limit=1&before_id=nobody/none", "gpt-x ..." }, { "limit=2&before_id=nobody/none", "small gpt-x" },
+      { "before_id=meta/small", "" }, { "limit=5000", "small gpt-x none" },
+    } do
+      it("?" .. case[1] .. " lists, the newest first: " .. case[2], function()
+        assert.equal(case[2], listed(case[1]))
+      end)
+    end
+
+    it("tells mistakes in Anthropic's way", function()
+      for _, what in ipairs { "/models?limit=0", "/models?after_id=no/such" } do
+        local status, body = anthropic(what)
+        assert.equal(400, status)
+        assert.equal("invalid_request_error", body.error.type)
+      end
+      for _, what in ipairs { "/models/no/such", "/messages/batches" } do
+        local status, body = anthropic(what)
+        assert.equal(404, status)
+        assert.equal("error", body.type)
+        assert.equal("not_found_error", body.error.type)
+        assert.equal("gen-1", body.request_id)
+      end
+    end)
+  end)
+
   it("lists models for embeddings", function()
     assert.equal("embed", ids "/embeddings/models")
   end)

@@ -1,0 +1,15 @@
+--- GET /models/{model} with the header anthropic-version: one model as Anthropic shows it.
+
+local anthropic_models = require "tidegate.api.anthropic_models"
+local model            = require "tidegate.api.model"
+local shelf            = require "tidegate.api.shelf"
+
+local anthropic_model = {}
+
+function anthropic_model.answer(request, _, id)
+  local at = model.find_id(request.catalog, id)
+  if not at then return nil, ("model: %s: GET /v1/models lists those that there are"):format(id), 404 end
+  return anthropic_models.shape(shelf.of(request.catalog)[at])
+end
+
+return anthropic_model

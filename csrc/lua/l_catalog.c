@@ -429,7 +429,10 @@ static int l_live(lua_State *L)
 static int l_find(lua_State *L)
 {
     struct tg_catalog *c = tgl_check_catalog(L, 1);
-    const struct tg_model *m = tg_catalog_find(c, tgl_check_str(L, 2));
+    struct tg_str name = tgl_check_str(L, 2);
+    const struct tg_model *m = tg_catalog_find(c, name);
+    if (!m)
+        m = tg_catalog_find_bare(c, name);
     if (!m)
         return 0;
     lua_pushinteger(L, (lua_Integer)m->index + 1);

@@ -31,10 +31,11 @@ function model.find(catalog, author, slug)
   return catalog:find(name), name ~= base and catalog:find(base) or nil
 end
 
---- The same by its whole name.
+--- The same by its whole name, which may have no author.
 function model.find_id(catalog, id)
   local author, slug = id:match "^([^/]+)/(.+)$"
-  return author and model.find(catalog, author, slug)
+  if not author then return catalog:find(id) end
+  return (model.find(catalog, author, slug))
 end
 
 function model.answer(request, _, author, slug)

@@ -272,7 +272,8 @@ describe("tidegate.api", function()
     end
 
     it("shows one of them, whatever way its slash is written", function()
-      for _, path in ipairs { "/models/meta/small", "/models/meta%2Fsmall", "/models/meta/small:nitro" } do
+      for _, path in ipairs { "/models/meta/small", "/models/meta%2Fsmall", "/models/meta/small:nitro",
+          "/models/small" } do
         assert.equal("models/meta/small", (select(2, google(path))).name)
       end
     end)
@@ -310,6 +311,7 @@ describe("tidegate.api", function()
         .. '"max_input_tokens":128000,"max_tokens":4096}'
       assert.equal(TEXT, (select(4, anthropic "/models/openai/gpt-x")))
       assert.equal(TEXT, (select(4, anthropic "/models/openai%2Fgpt-x")))
+      assert.equal(TEXT, (select(4, anthropic "/models/gpt-x-2026")))          -- as its maker's programs call it
       assert.truthy((select(4, anthropic "/models")):find(TEXT, 1, true))
     end)
 

@@ -302,10 +302,17 @@ describe("watch = true", function()
     local function wakeups()
       return scene.read_file("/proc/" .. s.gateway.process.pid .. "/status"):match "\nvoluntary_ctxt_switches:%s*(%d+)"
     end
-    local before = wakeups()
+    -- Who looks every half second or so sleeps through none of these; the end of a swap may wake it once.
+    local function sleeps()
+      for _ = 1, 4 do
+        local before = wakeups()
+        net.sleep(0.9)
+        if wakeups() == before then return true end
+      end
+      return false
+    end
     rename_model(s, "test/model", "test/one")
-    net.sleep(0.9)
-    assert.equal(before, wakeups())
+    assert.is_true(sleeps())
     assert.equal(0, swaps(s))
 
     switch '["watch"] = true, '
@@ -316,10 +323,8 @@ describe("watch = true", function()
 
     switch ""
     assert.is_true(soon(function() return swaps(s) == 3 end))
-    before = wakeups()
     rename_model(s, "test/two", "test/three")
-    net.sleep(0.9)
-    assert.equal(before, wakeups())
+    assert.is_true(sleeps())
     assert.is_true(answers(s, "test/two"))
   end))
 end)

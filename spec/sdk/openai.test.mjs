@@ -102,6 +102,15 @@ describe("the openai package", () => {
     assert.equal(r.usage.prompt_tokens, 3);
   });
 
+  it("retrieves a model, by its id and without the author", async () => {
+    for (const name of ["test/model", "model"]) {
+      const m = await client.models.retrieve(name);
+      assert.equal(m.id, "test/model");
+      assert.equal(m.created, 1700000000);
+    }
+    await assert.rejects(client.models.retrieve("test/none"), (e) => e.status === 404);
+  });
+
   it("lists models", async () => {
     const ids = [];
     for await (const m of client.models.list()) ids.push(m.id);

@@ -17,6 +17,7 @@ local ROUTES = {
   { "GET", "^/models$",                          require "tidegate.api.models" },
   { "GET", "^/models/count$",                    require "tidegate.api.models_count" },
   { "GET", "^/models/user$",                     require "tidegate.api.models_user" },
+  { "GET", "^/models/([^/]+)$",                  require "tidegate.api.openai_model" },
   { "GET", "^/models/([^/]+)/([^/]+)/endpoints$", require "tidegate.api.model_endpoints" },
   { "GET", "^/models/([^/]+)/([^/]+)$",          require "tidegate.api.model" },
   { "GET", "^/model/([^/]+)/([^/]+)$",           require "tidegate.api.model" },

@@ -170,6 +170,19 @@ describe("tidegate.api", function()
     end
   end)
 
+  it("GET /models/{model} is the object that is listed, by any name that the model has", function()
+    local listed = select(4, ask "/models")
+    for _, name in ipairs { "openai%2Fgpt-x", "openai%2Fgpt-x-2026", "openai%2Fgpt-x:nitro", "gpt-x" } do
+      local status, body, _, text = ask("/models/" .. name)
+      assert.equal(200, status)
+      assert.equal("openai/gpt-x", body.id)
+      assert.truthy(listed:find(text, 1, true))
+    end
+    local status, body = ask "/models/gpt-y"
+    assert.equal(404, status)
+    assert.equal("Model gpt-y not found: GET /models lists those that there are", body.error.message)
+  end)
+
   describe("GET /models/{author}/{slug}/endpoints", function()
     it("lists who serves a model, with everything the contract requires", function()
       local _, body = ask "/models/openai/gpt-x/endpoints"

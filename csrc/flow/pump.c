@@ -406,8 +406,8 @@ static tg_err fall_behind(struct tg_try *t, struct tg_str rest)
 }
 
 /* A hundred kilobytes can unpack to six million events, which others would have to
- * wait for: 0.7 s in spec/program/formats_abuse_spec.lua, were it one turn. What is
- * done here with `t` is done before the slice is read, which may be its end. */
+ * wait for, were they read in one turn. What is done here with `t` is done before
+ * the slice is read, which may be its end. */
 static void read_slice(struct tg_try *t, struct tg_str bytes)
 {
     struct tg_exchange *x = t->x;

@@ -6,7 +6,7 @@
 #include "wire/answer.h"
 #include "wire/fault.h"
 
-/* "chat" (also when empty), "completions", "embeddings"; raises for others. */
+/* "chat" (also when empty), "completions", "embeddings", "rerank"; raises for others. */
 enum tg_api tgl_api_of(lua_State *L, struct tg_str name);
 
 /* The names of enum tg_fault_shape, and NULL. */

@@ -15,6 +15,11 @@ const struct tg_wire tg_wire_chat = {
     .native = TG_API_CHAT,
 };
 
+static struct tg_str behind_first(struct tg_str s)
+{
+    return (struct tg_str){ s.at + 1, s.len - 1 };
+}
+
 /* A star stands for any bytes, none included; everything else for itself. */
 static bool is_like(struct tg_str text, struct tg_str pattern)
 {
@@ -22,20 +27,20 @@ static bool is_like(struct tg_str text, struct tg_str pattern)
 
     while (text.len) {
         if (pattern.len && *pattern.at == '*') {
-            star = pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
+            star = pattern = behind_first(pattern);
             back = text;
         } else if (pattern.len && *pattern.at == *text.at) {
-            pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
-            text = (struct tg_str){ text.at + 1, text.len - 1 };
+            pattern = behind_first(pattern);
+            text = behind_first(text);
         } else if (star.at) {
             pattern = star;
-            text = back = (struct tg_str){ back.at + 1, back.len - 1 };
+            text = back = behind_first(back);
         } else {
             return false;
         }
     }
     while (pattern.len && *pattern.at == '*')
-        pattern = (struct tg_str){ pattern.at + 1, pattern.len - 1 };
+        pattern = behind_first(pattern);
     return !pattern.len;
 }
 

@@ -2,14 +2,13 @@
 
 local anthropic_models = require "tidegate.api.anthropic_models"
 local model            = require "tidegate.api.model"
-local shelf            = require "tidegate.api.shelf"
 
 local anthropic_model = {}
 
 function anthropic_model.answer(request, _, id)
-  local at = model.find_id(request.catalog, id)
-  if not at then return nil, ("model: %s: GET /v1/models lists those that there are"):format(id), 404 end
-  return anthropic_models.shape(shelf.of(request.catalog)[at])
+  local entry = model.entry(request.catalog, id)
+  if not entry then return nil, ("model: %s: GET /v1/models lists those that there are"):format(id), 404 end
+  return anthropic_models.shape(entry)
 end
 
 return anthropic_model

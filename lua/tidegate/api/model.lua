@@ -31,11 +31,11 @@ function model.find(catalog, author, slug)
   return catalog:find(name), name ~= base and catalog:find(base) or nil
 end
 
---- The same by its whole name, which may have no author.
-function model.find_id(catalog, id)
+--- The entry on the shelf, by the whole name, which may have no author; nil when there is none.
+function model.entry(catalog, id)
   local author, slug = id:match "^([^/]+)/(.+)$"
-  if not author then return catalog:find(id) end
-  return (model.find(catalog, author, slug))
+  local at = author and model.find(catalog, author, slug) or not author and catalog:find(id)
+  return at and shelf.of(catalog)[at]
 end
 
 function model.answer(request, _, author, slug)

@@ -2,14 +2,13 @@
 -- GET /models lists.
 
 local model = require "tidegate.api.model"
-local shelf = require "tidegate.api.shelf"
 
 local openai_model = {}
 
 function openai_model.answer(request, _, id)
-  local at = model.find_id(request.catalog, id)
-  if not at then return nil, ("Model %s not found: GET /models lists those that there are"):format(id), 404 end
-  return shelf.of(request.catalog)[at].shape
+  local entry = model.entry(request.catalog, id)
+  if not entry then return nil, ("Model %s not found: GET /models lists those that there are"):format(id), 404 end
+  return entry.shape
 end
 
 return openai_model

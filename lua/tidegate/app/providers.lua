@@ -16,7 +16,7 @@ local FORMATS_MAX = 4     -- of one provider: TG_WIRES_MAX is twice that
 local SECRET_BYTES = 8    -- what is shorter stands in ordinary words, too
 local USUAL_WIRE = "openai-chat"
 
--- What a built-in provider gives to who names it; and what only to who leaves its wire to it.
+-- What a built-in provider gives to who names it; the first two only to who leaves its wire to it.
 local WITH_WIRE = { "also", "wire_of" }
 local INHERITED = { "name", "wire", "base_url", "key", "extensions", "data_collection", "zdr", "region", "about" }
 
